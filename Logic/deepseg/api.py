@@ -1,0 +1,92 @@
+"""DeepSeg's door: what panels, command line, worker and scripts use.
+
+Importing it needs numpy and SimpleITK alone; PyTorch and MONAI are loaded by the first call that runs a model.
+
+    from deepseg import api
+    bundle = api.load_model("hippocampus-mr")
+    prediction = api.segment(api.read_volume("t1.nii.gz"), bundle, roi=api.Box((10, -40, -30), (45, 15, 5)))
+    api.write_label_map(prediction.labels, "t1.seg.nrrd")
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deepseg.bundle import ModelBundle, read_spec
+from deepseg.errors import Cancelled, DeepSegError, MemoryLimitError, ModelError, OutputError, RegionError, VolumeError
+from deepseg.geometry import Box, Geometry, reverse_axes
+from deepseg.io import check_output, read_volume, write_label_map, write_volume
+from deepseg.locations import find_model, list_models, resource
+from deepseg.progress import Progress, ProgressCallback
+from deepseg.results import Prediction
+from deepseg.segmentation_file import segment_id, terminology_entry
+from deepseg.spec import ModelSpec
+from deepseg.volume import Code, Label, LabelMap, Terminology, Volume
+
+__all__ = [
+    "Box",
+    "Cancelled",
+    "Code",
+    "DeepSegError",
+    "Geometry",
+    "Label",
+    "LabelMap",
+    "MemoryLimitError",
+    "ModelBundle",
+    "ModelError",
+    "ModelSpec",
+    "OutputError",
+    "Prediction",
+    "Progress",
+    "ProgressCallback",
+    "RegionError",
+    "Terminology",
+    "Volume",
+    "VolumeError",
+    "check_output",
+    "find_model",
+    "list_models",
+    "load_model",
+    "read_spec",
+    "read_volume",
+    "resource",
+    "reverse_axes",
+    "segment",
+    "segment_id",
+    "terminology_entry",
+    "write_label_map",
+    "write_volume",
+]
+
+
+def load_model(name: str | Path) -> ModelBundle:
+    """Open an installed model by its name, or a model folder by its path.
+
+    Raises:
+        ModelError: there is no such model, or its files are damaged, altered or from a newer DeepSeg.
+    """
+    return ModelBundle.load(find_model(str(name)))
+
+
+def segment(volume: Volume, bundle: ModelBundle, roi: Box | None = None, progress: ProgressCallback | None = None) -> Prediction:
+    """Segment a volume.
+
+    Args:
+        volume: any orientation and spacing; the model's number of channels.
+        bundle: the model.
+        roi: only this box is read, normalised and segmented (RAS, mm); the whole volume where None.
+        progress: called with a `Progress` several times; raising `Cancelled` in it stops the run.
+
+    Returns:
+        Labels and probabilities on the volume's own grid.
+
+    Raises:
+        VolumeError: the volume does not fit the model.
+        RegionError: the box holds no voxel.
+        ModelError: the model's network cannot be built here.
+        MemoryLimitError: not enough memory.
+        Cancelled: `progress` raised it.
+    """
+    from deepseg.prediction import predict
+
+    return predict(volume, bundle, roi, progress)

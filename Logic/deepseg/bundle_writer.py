@@ -1,0 +1,113 @@
+"""Writing a ModelBundle, the only way a model file comes into being."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from deepseg.bundle import ModelBundle, sha256_of
+from deepseg.errors import OutputError
+from deepseg.golden import GOLDEN_FILE, check_golden, write_golden
+from deepseg.networks import build_network, stored_names
+from deepseg.spec import ModelSpec
+from deepseg.stock_monai import inference_config
+
+
+def save_bundle(
+    folder: Path, spec: ModelSpec, members: Mapping[str, Mapping[str, torch.Tensor]], model_card: str, licence: str
+) -> ModelBundle:
+    """Write a model folder and prove it: it is opened again from disk and must reproduce its golden file.
+
+    Args:
+        folder: must not exist; it appears whole or not at all.
+        spec: its `weights` are filled in here.
+        members: state dict by file name, for example 'model.safetensors'; stored as float16.
+        model_card: Markdown for docs/README.md.
+        licence: text of LICENSE, which is that of the weights.
+
+    Raises:
+        OutputError: the folder exists or cannot be written.
+        ModelError: the model read back does not give what it gave when written.
+    """
+    if folder.exists():
+        raise OutputError(f"{folder} exists already. Remove it or name another folder for the model.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=".deepseg-", dir=folder.parent))
+    try:
+        for name in ("configs", "models", "docs"):
+            (work / name).mkdir()
+        stored = stored_names(build_network(spec.network.name, spec.network.kwargs))
+        for name, state in members.items():
+            kept = {key: value.detach().cpu().half().contiguous() for key, value in state.items() if key in stored}
+            save_file(kept, work / "models" / name)
+        spec = replace(spec, weights={name: sha256_of(work / "models" / name) for name in members})
+        _write_json(work / "configs" / "metadata.json", _metadata(spec))
+        _write_json(work / "configs" / "inference.json", inference_config(spec))
+        (work / "docs" / "README.md").write_text(model_card, encoding="utf-8")
+        (work / "LICENSE").write_text(licence, encoding="utf-8")
+        write_golden(ModelBundle.load(work), work / GOLDEN_FILE)
+        check_golden(ModelBundle.load(work))
+        work.chmod(0o755)
+        work.rename(folder)
+    except OSError as error:
+        raise OutputError(f"Cannot write the model {folder}: {error}.") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return ModelBundle.load(folder)
+
+
+def _metadata(spec: ModelSpec) -> dict[str, object]:
+    """MONAI's metadata keys, with DeepSeg's section."""
+    images = {
+        f"image{n or ''}": {
+            "type": "image",
+            "format": "magnitude",
+            "modality": item.modality,
+            "num_channels": 1,
+            "spatial_shape": list(spec.patch),
+            "dtype": "float32",
+            "value_range": [],
+            "is_patch_data": True,
+            "channel_def": {"0": item.name},
+        }
+        for n, item in enumerate(spec.inputs)
+    }
+    classes = {"0": "background", **{str(label.value): label.name for label in spec.labels}}
+    output = {
+        "type": "probabilities",
+        "format": "segmentation",
+        "num_channels": spec.class_count,
+        "spatial_shape": list(spec.patch),
+        "dtype": "float32",
+        "value_range": [0, 1],
+        "is_patch_data": True,
+        "channel_def": classes,
+    }
+    return {
+        "version": spec.version,
+        "changelog": {spec.version: "see docs/README.md"},
+        "monai_version": version("monai"),
+        "pytorch_version": version("torch").split("+")[0],
+        "numpy_version": version("numpy"),
+        "required_packages_version": {"safetensors": version("safetensors"), "nibabel": "5", "pytorch-ignite": "0.5"},
+        "name": spec.title,
+        "task": spec.summary,
+        "description": spec.summary,
+        "authors": "DeepSeg contributors",
+        "copyright": spec.licence,
+        "intended_use": spec.intended_use,
+        "network_data_format": {"inputs": images, "outputs": {"pred": output}},
+        "deepseg": spec.to_json(),
+    }
+
+
+def _write_json(path: Path, content: dict[str, object]) -> None:
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

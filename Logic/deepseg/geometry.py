@@ -1,0 +1,226 @@
+"""Where voxels lie: the one place that knows RAS against LPS and IJK against KJI.
+
+Conventions of the whole package: arrays are indexed (I, J, K), world positions are RAS in mm (x to the patient's right,
+y anterior, z superior) and belong to voxel centres. ITK files and SimpleITK speak LPS, and numpy views of ITK and VTK images
+are indexed (K, J, I); both are converted here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+
+from deepseg.errors import RegionError, VolumeError
+
+_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+_AXIS_OF_LETTER = {"R": (0, 1), "L": (0, -1), "A": (1, 1), "P": (1, -1), "S": (2, 1), "I": (2, -1)}
+
+
+def reverse_axes(array: np.ndarray) -> np.ndarray:
+    """View an (I, J, K) array as (K, J, I) or back; the two differ by the order of axes alone."""
+    return array.transpose(2, 1, 0)
+
+
+def flip_lps_ras(matrix: np.ndarray) -> np.ndarray:
+    """Turn a (4, 4) voxel-to-LPS matrix into voxel-to-RAS or back (the conversion is its own inverse)."""
+    return _LPS_TO_RAS @ matrix
+
+
+@dataclass(frozen=True)
+class Box:
+    """A region of interest: a box with faces parallel to the RAS axes.
+
+    Attributes:
+        minimum_ras, maximum_ras: opposite corners, RAS in mm.
+
+    Raises:
+        RegionError: a corner is not finite, or the box has no size along an axis.
+    """
+
+    minimum_ras: tuple[float, float, float]
+    maximum_ras: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        corners = np.array([self.minimum_ras, self.maximum_ras], dtype=float)
+        if corners.shape != (2, 3) or not np.isfinite(corners).all():
+            raise RegionError(f"A region of interest needs two corners of three finite numbers (RAS, mm); got {self}.")
+        size = corners[1] - corners[0]
+        if (size <= 0).any():
+            raise RegionError(
+                f"The region of interest measures {_mm(size)} mm; every side must be longer than 0 mm. Draw it again or give other corners."
+            )
+
+    @staticmethod
+    def from_center(center_ras: tuple[float, float, float], size_mm: tuple[float, float, float]) -> Box:
+        """Box of `size_mm` around `center_ras` (RAS, mm)."""
+        center, half = np.asarray(center_ras, float), np.asarray(size_mm, float) / 2
+        return Box(tuple((center - half).tolist()), tuple((center + half).tolist()))
+
+
+@dataclass(frozen=True, eq=False)
+class Geometry:
+    """A voxel grid in the patient's space.
+
+    Attributes:
+        shape: number of voxels (I, J, K).
+        ijk_to_ras: float64 (4, 4), voxel index to RAS in mm of the voxel's centre.
+
+    Raises:
+        VolumeError: the grid is empty, or the axes are not perpendicular or degenerate.
+    """
+
+    shape: tuple[int, int, int]
+    ijk_to_ras: np.ndarray
+
+    def __post_init__(self) -> None:
+        shape = tuple(int(n) for n in self.shape)
+        matrix = np.array(self.ijk_to_ras, dtype=np.float64)
+        if len(shape) != 3 or min(shape) < 1:
+            raise VolumeError(f"A volume needs three axes with at least one voxel each; got shape {shape}.")
+        if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
+            raise VolumeError("The image's position in space holds numbers that are not finite; export it again from its source.")
+        spacing = np.linalg.norm(matrix[:3, :3], axis=0)
+        if (spacing <= 0).any():
+            raise VolumeError(f"The voxel size is {_mm(spacing)} mm; every side must be longer than 0 mm. Export the image again.")
+        directions = matrix[:3, :3] / spacing
+        skew = np.abs(directions.T @ directions - np.eye(3)).max()
+        if skew > 1e-3:
+            raise VolumeError(
+                f"The image's axes are not perpendicular (largest cosine between two axes {skew:.3f}, allowed 0.001), as with a tilted "
+                "CT gantry. Resample it to a rectangular grid first (in Slicer: harden its transform, then 'Resample Scalar Volume')."
+            )
+        matrix.setflags(write=False)
+        object.__setattr__(self, "shape", shape)
+        object.__setattr__(self, "ijk_to_ras", matrix)
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Distance of neighbouring voxel centres along I, J, K."""
+        return tuple(np.linalg.norm(self.ijk_to_ras[:3, :3], axis=0).tolist())
+
+    @property
+    def directions(self) -> np.ndarray:
+        """(3, 3); column n is the unit vector of axis n in RAS."""
+        return self.ijk_to_ras[:3, :3] / np.asarray(self.spacing_mm)
+
+    @property
+    def voxel_volume_ml(self) -> float:
+        return abs(float(np.linalg.det(self.ijk_to_ras[:3, :3]))) / 1000.0
+
+    @property
+    def center_ras(self) -> tuple[float, float, float]:
+        """RAS position of the grid's middle, mm."""
+        return tuple(self.ras_from_ijk((np.asarray(self.shape) - 1) / 2).tolist())
+
+    def ras_from_ijk(self, ijk: np.ndarray) -> np.ndarray:
+        """World positions (..., 3) in RAS mm of (fractional) voxel indices (..., 3)."""
+        return np.asarray(ijk, float) @ self.ijk_to_ras[:3, :3].T + self.ijk_to_ras[:3, 3]
+
+    def ijk_from_ras(self, ras: np.ndarray) -> np.ndarray:
+        """Fractional voxel indices (..., 3) of world positions (..., 3) in RAS mm."""
+        return (np.asarray(ras, float) - self.ijk_to_ras[:3, 3]) @ np.linalg.inv(self.ijk_to_ras[:3, :3]).T
+
+    def corners_ras(self) -> np.ndarray:
+        """(8, 3) RAS positions of the corner voxels' centres, mm."""
+        last = np.asarray(self.shape) - 1
+        return self.ras_from_ijk(np.array(np.meshgrid(*[(0, n) for n in last], indexing="ij")).reshape(3, 8).T)
+
+    def is_close(self, other: Geometry, atol_mm: float = 1e-3) -> bool:
+        """Same shape, and no voxel centre further apart than `atol_mm`."""
+        if self.shape != other.shape:
+            return False
+        return bool(np.linalg.norm(self.corners_ras() - other.corners_ras(), axis=1).max() <= atol_mm)
+
+    def cropped(self, start: tuple[int, int, int], shape: tuple[int, int, int]) -> Geometry:
+        """The part of this grid that begins at voxel `start`; every voxel keeps its place in the world."""
+        matrix = self.ijk_to_ras.copy()
+        matrix[:3, 3] = self.ras_from_ijk(np.asarray(start))
+        return Geometry(shape, matrix)
+
+    def with_spacing(self, spacing_mm: tuple[float, float, float]) -> Geometry:
+        """Same axes and same first voxel centre with another voxel size; the far end is kept to half a new voxel.
+
+        The rule of MONAI's `Spacing(scale_extent=False)`, so that stock MONAI sees the same grid.
+        """
+        old, new = np.asarray(self.spacing_mm), np.asarray(spacing_mm, float)
+        shape = np.round((np.asarray(self.shape) - 1) * old / new + 1).astype(int)
+        matrix = self.ijk_to_ras.copy()
+        matrix[:3, :3] = self.directions * new
+        return Geometry(tuple(shape.tolist()), matrix)
+
+    def slices_of(self, box: Box) -> tuple[slice, slice, slice]:
+        """Smallest block of voxels that holds every voxel centre inside `box`, cut at the volume's border.
+
+        Raises:
+            RegionError: no voxel centre lies inside.
+        """
+        low, high = np.asarray(box.minimum_ras), np.asarray(box.maximum_ras)
+        corners = np.array(np.meshgrid(*zip(low, high, strict=True), indexing="ij")).reshape(3, 8).T
+        ijk = self.ijk_from_ras(corners)
+        start = np.maximum(np.ceil(ijk.min(0) - 1e-6).astype(int), 0)
+        stop = np.minimum(np.floor(ijk.max(0) + 1e-6).astype(int) + 1, self.shape)
+        if (stop <= start).any():
+            seen = self.corners_ras()
+            raise RegionError(
+                f"The region of interest, RAS {_mm(low)} to {_mm(high)} mm, holds no voxel of the volume, which spans {_mm(seen.min(0))} to "
+                f"{_mm(seen.max(0))} mm. Move or enlarge the region."
+            )
+        return tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
+
+    def orientation_to(self, code: str) -> Orientation:
+        """How to reorder this grid's axes so that they point along `code`, for example 'RAS', as nearly as they can."""
+        directions = self.directions
+        wanted = [_AXIS_OF_LETTER[letter] for letter in code]
+        order = max(permutations(range(3)), key=lambda p: sum(abs(directions[w, a]) for (w, _), a in zip(wanted, p, strict=True)))
+        flipped = tuple(bool(directions[w, a] * sign < 0) for (w, sign), a in zip(wanted, order, strict=True))
+        return Orientation(order, flipped)
+
+    def reoriented(self, orientation: Orientation) -> Geometry:
+        """The same voxels with axes permuted and flipped; every voxel keeps its place in the world."""
+        order, flipped = orientation.order, orientation.flipped
+        shape = tuple(self.shape[a] for a in order)
+        matrix = self.ijk_to_ras.copy()
+        start = np.zeros(3)
+        for axis, flip in zip(order, flipped, strict=True):
+            start[axis] = self.shape[axis] - 1 if flip else 0
+        matrix[:3, 3] = self.ras_from_ijk(start)
+        matrix[:3, :3] = self.ijk_to_ras[:3, list(order)] * np.where(flipped, -1.0, 1.0)
+        return Geometry(shape, matrix)
+
+    @staticmethod
+    def from_lps(shape: tuple[int, int, int], origin: object, spacing: object, directions: object) -> Geometry:
+        """From ITK's description: `origin` LPS mm, `spacing` mm, `directions` 9 numbers row by row (LPS)."""
+        matrix = np.eye(4)
+        matrix[:3, :3] = np.asarray(directions, float).reshape(3, 3) * np.asarray(spacing, float)
+        matrix[:3, 3] = origin
+        return Geometry(shape, flip_lps_ras(matrix))
+
+    def to_lps(self) -> tuple[list[float], list[float], list[float]]:
+        """ITK's description: origin (LPS mm), spacing (mm), directions (9 numbers row by row, LPS)."""
+        matrix = flip_lps_ras(self.ijk_to_ras)
+        spacing = np.asarray(self.spacing_mm)
+        return matrix[:3, 3].tolist(), spacing.tolist(), (matrix[:3, :3] / spacing).ravel().tolist()
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """A lossless reordering of axes: new axis n is old axis `order[n]`, reversed where `flipped[n]`."""
+
+    order: tuple[int, int, int]
+    flipped: tuple[bool, bool, bool]
+
+    def apply(self, array: np.ndarray) -> np.ndarray:
+        """View of an array (..., I, J, K) with its last three axes reordered."""
+        lead = array.ndim - 3
+        moved = array.transpose(*range(lead), *(lead + a for a in self.order))
+        return moved[(..., *(slice(None, None, -1 if f else None) for f in self.flipped))]
+
+    def inverse(self) -> Orientation:
+        order = tuple(self.order.index(a) for a in range(3))
+        return Orientation(order, tuple(self.flipped[n] for n in order))
+
+
+def _mm(values: np.ndarray) -> str:
+    return " x ".join(f"{v:.4g}" for v in np.asarray(values))

@@ -1,0 +1,157 @@
+"""Image files to volumes and label maps to files, through SimpleITK (NIfTI, NRRD, MetaImage and whatever else ITK reads)."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from deepseg.dicom import read_dicom_folder
+from deepseg.errors import OutputError, VolumeError
+from deepseg.geometry import Geometry, reverse_axes
+from deepseg.segmentation_file import SEGMENTATION_SUFFIX, segmentation_header
+from deepseg.volume import LabelMap, Volume
+
+LABEL_SUFFIXES = (SEGMENTATION_SUFFIX, ".nrrd", ".nii.gz", ".nii", ".mha", ".mhd")
+
+
+def read_volume(path: str | Path) -> Volume:
+    """Read one grey-value volume from an image file or a folder with one DICOM series.
+
+    Raises:
+        VolumeError: the path does not exist, is no image, or is not one scalar volume in three dimensions.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise VolumeError(f"There is no file or folder {path}. Check the spelling.")
+    image, unit = read_dicom_folder(path) if path.is_dir() else (_read_image(path), "a.u.")
+    return Volume(_array(image)[np.newaxis], _geometry(image), (unit,), path.name)
+
+
+def read_label_array(path: str | Path) -> tuple[np.ndarray, Geometry]:
+    """Read a label image: its values (I, J, K) as stored, and its grid.
+
+    Raises:
+        VolumeError: as `read_volume`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise VolumeError(f"There is no file {path}. Check the spelling.")
+    image = _read_image(path)
+    return _array(image), _geometry(image)
+
+
+def write_volume(volume: Volume, path: str | Path) -> None:
+    """Write a volume's first channel as float32; the file appears whole or not at all.
+
+    Raises:
+        OutputError: the folder is missing, not writable or full, or the name's ending is unknown.
+    """
+    _write(volume.array[0], volume.geometry, {}, Path(path))
+
+
+def write_label_map(labels: LabelMap, path: str | Path) -> None:
+    """Write a label map; the file appears whole or not at all.
+
+    `.seg.nrrd` keeps names, colours, terminology and attributes, and opens in Slicer as a segmentation.
+
+    Raises:
+        OutputError: the folder is missing, not writable or full, or the name's ending is unknown.
+    """
+    path = Path(path)
+    header = segmentation_header(labels) if path.name.endswith(SEGMENTATION_SUFFIX) else {}
+    _write(labels.array, labels.geometry, header, path)
+
+
+def check_output(path: Path, suffixes: tuple[str, ...] = LABEL_SUFFIXES) -> None:
+    """Refuse, before any work is done, a path that cannot be written.
+
+    Raises:
+        OutputError: the ending is unknown, the folder is missing or not writable, or the path is a folder.
+    """
+    if not path.name.endswith(suffixes):
+        raise OutputError(f"Cannot write {path}: its ending must be one of {', '.join(suffixes)}.")
+    if path.is_dir():
+        raise OutputError(f"Cannot write {path}: a folder has that name.")
+    if not path.parent.is_dir():
+        raise OutputError(f"Cannot write {path}: the folder {path.parent} does not exist. Make it first.")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"Cannot write {path}: the folder {path.parent} is not writable.")
+
+
+def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a temporary file beside `path`, then put it in place in one step.
+
+    Raises:
+        OutputError: writing failed; no half-written file is left.
+    """
+    suffix = next((s for s in LABEL_SUFFIXES if path.name.endswith(s)), path.suffix)
+    try:
+        handle, name = tempfile.mkstemp(prefix=".deepseg-", suffix=suffix, dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise OutputError(f"Cannot write {path}: {error.strerror}.") from error
+    try:
+        write(Path(name))
+        # mkstemp makes files for the owner alone; a result gets the rights any new file would have.
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(name, 0o666 & ~mask)
+        os.replace(name, path)
+    except (OSError, RuntimeError) as error:
+        raise OutputError(f"Cannot write {path}: {_first_line(error)}. Is the disk full?") from error
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _read_image(path: Path) -> sitk.Image:
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+        _refuse_other_than_volume(path, reader.GetSize(), reader.GetNumberOfComponents())
+        if reader.GetDimension() == 4:
+            reader.SetExtractSize([*reader.GetSize()[:3], 0])
+        return reader.Execute()
+    except RuntimeError as error:
+        raise VolumeError(f"{path} cannot be read as an image ({_first_line(error)}). Expected NIfTI, NRRD, MetaImage or DICOM.") from error
+
+
+def _refuse_other_than_volume(path: Path, size: tuple[int, ...], components: int) -> None:
+    shape = " x ".join(str(n) for n in size)
+    if components != 1:
+        raise VolumeError(f"{path} has {components} values per voxel (colour or vectors); expected grey values. Save one component as its own volume.")
+    if len(size) == 4 and size[3] > 1:
+        raise VolumeError(f"{path} has four dimensions ({shape}); expected one volume of three. Save one time point or channel as its own file.")
+    if len(size) not in (3, 4):
+        raise VolumeError(f"{path} has {len(size)} dimensions ({shape}); expected a volume with three.")
+
+
+def _array(image: sitk.Image) -> np.ndarray:
+    return reverse_axes(sitk.GetArrayFromImage(image))
+
+
+def _geometry(image: sitk.Image) -> Geometry:
+    return Geometry.from_lps(image.GetSize(), image.GetOrigin(), image.GetSpacing(), image.GetDirection())
+
+
+def _write(array: np.ndarray, geometry: Geometry, header: dict[str, str], path: Path) -> None:
+    check_output(path)
+    image = sitk.GetImageFromArray(np.ascontiguousarray(reverse_axes(array)))
+    origin, spacing, directions = geometry.to_lps()
+    image.SetOrigin(origin)
+    image.SetSpacing(spacing)
+    image.SetDirection(directions)
+    for key, value in header.items():
+        image.SetMetaData(key, value)
+    write_whole(path, lambda temporary: sitk.WriteImage(image, str(temporary), useCompression=True))
+
+
+def _first_line(error: Exception) -> str:
+    """The telling line of an ITK message, which ends a long block of file names."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1].rstrip(".") if lines else type(error).__name__

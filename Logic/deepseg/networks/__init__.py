@@ -1,0 +1,55 @@
+"""Networks a model file may name. Only what is registered here is ever built: a model file brings numbers, never code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from deepseg.errors import ModelError
+from deepseg.networks.dynunet import build_dynunet
+
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    "DynUNet": build_dynunet,
+}
+
+
+def build_network(name: str, kwargs: dict[str, Any]) -> nn.Module:
+    """Build a registered network: input (N, C, I, J, K), output logits (N, L, I, J, K) in evaluation mode.
+
+    Raises:
+        ModelError: the name is not registered or the arguments do not fit it.
+    """
+    if name not in NETWORKS:
+        raise ModelError(f"The model asks for a network named '{name}'; this DeepSeg builds {', '.join(sorted(NETWORKS))}. Update DeepSeg.")
+    try:
+        return NETWORKS[name](**kwargs)
+    except (TypeError, ValueError, KeyError, RuntimeError, AssertionError) as error:
+        raise ModelError(f"The model's settings for the network {name} do not fit it: {error}. The model file is damaged or of another version.") from error
+
+
+def stored_names(network: nn.Module) -> set[str]:
+    """Names under which a network's parameters and buffers are stored, each shared tensor once.
+
+    MONAI's DynUNet registers its blocks a second time for its skip connections; a plain state dict would store most weights twice.
+    """
+    tensors = [*network.named_parameters(), *network.named_buffers()]
+    return {name for name, _ in tensors}
+
+
+def load_stored(network: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
+    """Load what `stored_names` lists.
+
+    Raises:
+        ModelError: a tensor is missing, unknown or of another shape.
+    """
+    expected = stored_names(network)
+    if set(state) != expected:
+        odd = sorted(expected.symmetric_difference(state))
+        raise ModelError(f"The weights do not fit the network: {len(odd)} tensors are missing or unknown, the first is '{odd[0]}'.")
+    try:
+        network.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise ModelError(f"The weights do not fit the network: {str(error).splitlines()[-1].strip()}") from error

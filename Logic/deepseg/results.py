@@ -1,0 +1,40 @@
+"""What a run gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from deepseg.geometry import Geometry
+from deepseg.volume import Label, LabelMap
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Segments of one volume.
+
+    Attributes:
+        labels: uint8 or uint16 label map on the input's grid; background outside the region of interest.
+        probabilities: float32 (L, I, J, K) on the input's grid, background first, summing to 1 (softmax, not calibrated); outside the region
+            of interest background is 1. None where they would take more than `PROBABILITY_LIMIT_BYTES`.
+        provenance: what made it, as the attributes of a segmentation node: model, hash, settings, version.
+        seconds: time each stage took, in order.
+    """
+
+    labels: LabelMap
+    probabilities: np.ndarray | None
+    provenance: dict[str, str]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def geometry(self) -> Geometry:
+        """The input's grid."""
+        return self.labels.geometry
+
+    def volumes_ml(self) -> list[tuple[Label, float]]:
+        """Each segment's volume in mL: voxels counted times the voxel's volume."""
+        return [(label, self.labels.volume_ml(label)) for label in self.labels.labels]
+
+
+PROBABILITY_LIMIT_BYTES = 4 * 2**30

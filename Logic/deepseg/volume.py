@@ -1,0 +1,111 @@
+"""Images and label maps on a voxel grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from deepseg.errors import VolumeError
+from deepseg.geometry import Box, Geometry
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """An image, one or more channels on one grid.
+
+    Attributes:
+        array: float32 (C, I, J, K).
+        geometry: the grid.
+        units: one per channel: 'HU', 'SUV' or 'a.u.'.
+        name: what to call it in messages.
+
+    Raises:
+        VolumeError: array and grid disagree, or voxels are NaN or infinite.
+    """
+
+    array: np.ndarray
+    geometry: Geometry
+    units: tuple[str, ...] = ("a.u.",)
+    name: str = "volume"
+
+    def __post_init__(self) -> None:
+        if self.array.ndim != 4 or self.array.shape[1:] != self.geometry.shape:
+            raise VolumeError(f"'{self.name}' has an array of shape {self.array.shape} on a grid of {self.geometry.shape}; expected (C, I, J, K).")
+        if len(self.units) != self.array.shape[0]:
+            raise VolumeError(f"'{self.name}' has {self.array.shape[0]} channels but {len(self.units)} units; give one unit per channel.")
+        array = np.asarray(self.array, dtype=np.float32)
+        bad = array.size - int(np.isfinite(array).sum())
+        if bad:
+            raise VolumeError(
+                f"'{self.name}' holds {bad} voxels that are not numbers (NaN or infinite) of {array.size}; replace them, for example by the background value."
+            )
+        object.__setattr__(self, "array", array)
+
+    def cropped(self, box: Box) -> tuple[Volume, tuple[slice, slice, slice]]:
+        """The part inside `box` and where it lies in this volume's array.
+
+        Raises:
+            RegionError: the box holds no voxel.
+        """
+        where = self.geometry.slices_of(box)
+        start = tuple(s.start for s in where)
+        part = self.array[(slice(None), *where)]
+        return Volume(part, self.geometry.cropped(start, part.shape[1:]), self.units, self.name), where
+
+
+@dataclass(frozen=True)
+class Code:
+    """A coded concept: scheme ('SCT' for SNOMED CT), value and meaning."""
+
+    scheme: str
+    value: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Terminology:
+    """What a segment is, in coded words, with the fields of Slicer's terminology entry and of DICOM SEG."""
+
+    category: Code
+    type: Code
+    type_modifier: Code | None = None
+    region: Code | None = None
+    region_modifier: Code | None = None
+
+
+@dataclass(frozen=True)
+class Label:
+    """One class of a label map. `color` is RGB in 0..1."""
+
+    value: int
+    name: str
+    color: tuple[float, float, float]
+    terminology: Terminology | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class LabelMap:
+    """Segments as integers: 0 is background, other values are listed in `labels`.
+
+    Attributes:
+        array: uint8 or uint16 (I, J, K).
+        geometry: the grid.
+        labels: the segments, without background.
+        attributes: what made it (model, settings, version), text by text.
+    """
+
+    array: np.ndarray
+    geometry: Geometry
+    labels: tuple[Label, ...]
+    attributes: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.array.dtype not in (np.uint8, np.uint16):
+            raise VolumeError(f"A label map needs uint8 or uint16 voxels; got {self.array.dtype}.")
+        if self.array.shape != self.geometry.shape:
+            raise VolumeError(f"A label map of shape {self.array.shape} does not fit a grid of {self.geometry.shape}.")
+
+    def volume_ml(self, label: Label) -> float:
+        """Volume of one segment: number of its voxels times the voxel's volume."""
+        return int((self.array == label.value).sum()) * self.geometry.voxel_volume_ml

@@ -1,0 +1,122 @@
+"""The training config: one YAML file with the model's spec, the split, the training settings and the augmentation."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+import yaml
+from deepseg.errors import ModelError
+from deepseg.spec import SCHEMA_VERSION, ModelSpec
+
+from deepseg_train.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How to train. Learning rates are AdamW's; an epoch sees each case once."""
+
+    seed: int
+    batch_size: int
+    max_epochs: int
+    learning_rate: float
+    weight_decay: float
+    warmup_epochs: int
+    schedule: Literal["cosine", "polynomial"]
+    ema_decay: float
+    gradient_clip: float
+    early_stopping_epochs: int
+    validate_every_epochs: int
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
+    workers: int
+
+
+@dataclass(frozen=True)
+class AugmentationSettings:
+    """How likely and how strong each random change is; see `deepseg_train.augmentation`."""
+
+    flip_left_right: float
+    affine: dict[str, float]
+    blur: dict[str, float]
+    low_resolution: dict[str, float]
+    bias_field: dict[str, float]
+    gamma: dict[str, float]
+    intensity: dict[str, float]
+    noise: dict[str, float]
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A whole config; `spec` still lacks weights, provenance and metrics, which training adds."""
+
+    spec: ModelSpec
+    split: Path
+    training: TrainingSettings
+    augmentation: AugmentationSettings
+    path: Path
+
+
+def load_config(path: Path) -> TrainConfig:
+    """Read and check a config.
+
+    Raises:
+        ConfigError: not readable, a key is missing or unknown, or a value is of the wrong kind.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"The config {path} cannot be read: {error}") from error
+    if not isinstance(raw, dict):
+        raise ConfigError(f"The config {path} is not a YAML mapping with the keys model, split, training and augmentation.")
+    _check_keys(raw, ["model", "split", "training", "augmentation"], str(path))
+    return TrainConfig(
+        spec=_model(raw["model"], path),
+        split=path.parent / raw["split"],
+        training=_settings(TrainingSettings, raw["training"], f"{path}: training"),
+        augmentation=_settings(AugmentationSettings, raw["augmentation"], f"{path}: augmentation"),
+        path=path,
+    )
+
+
+def _model(section: dict[str, Any], path: Path) -> ModelSpec:
+    labels = []
+    for label in section.get("labels", []):
+        coded = label.get("terminology")
+        empty = {"type_modifier": None, "region": None, "region_modifier": None}
+        labels.append({**label, "terminology": {**empty, **coded} if coded else None})
+    inputs = [{"parameters": {}, **item} for item in section.get("inputs", [])]
+    unfinished = {"weights": {"not-trained-yet.safetensors": "0" * 64}, "provenance": {}, "metrics": {}}
+    try:
+        spec = ModelSpec.from_json({**section, "labels": labels, "inputs": inputs, "schema_version": SCHEMA_VERSION, **unfinished}, f"{path}: model")
+    except ModelError as error:
+        raise ConfigError(str(error)) from error
+    return spec
+
+
+def _settings(kind: type, section: Any, where: str) -> Any:
+    if not isinstance(section, dict):
+        raise ConfigError(f"{where} must be a mapping; got {section!r}.")
+    _check_keys(section, [f.name for f in fields(kind)], where)
+    hints = get_type_hints(kind)
+    for key, value in section.items():
+        allowed = getattr(hints[key], "__args__", None) if getattr(hints[key], "__origin__", None) is Literal else None
+        if allowed and value not in allowed:
+            raise ConfigError(f"{where}.{key} is {value!r}; expected one of {', '.join(allowed)}.")
+        if hints[key] is int and not isinstance(value, int):
+            raise ConfigError(f"{where}.{key} is {value!r}; expected a whole number.")
+        if hints[key] is float and not isinstance(value, (int, float)):
+            raise ConfigError(f"{where}.{key} is {value!r}; expected a number.")
+    return kind(**section)
+
+
+def _check_keys(section: dict[str, Any], known: list[str], where: str) -> None:
+    for key in section:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, 1)
+            hint = f" Did you mean '{near[0]}'?" if near else f" Known: {', '.join(known)}."
+            raise ConfigError(f"{where} has an unknown key '{key}'.{hint}")
+    missing = [key for key in known if key not in section]
+    if missing:
+        raise ConfigError(f"{where} lacks {', '.join(missing)}.")
