@@ -1,10 +1,10 @@
 """ModelBundle: a model's folder, in the layout of a MONAI Bundle. Opening one reads numbers and text and runs nothing.
 
-    configs/metadata.json    MONAI's keys and DeepSeg's ModelSpec (key 'deepseg')
-    configs/inference.json   for stock MONAI alone; DeepSeg never reads it
-    models/*.safetensors     weights, each with its sha256 in the spec
-    models/golden.npz        a phantom and the probabilities the model must give for it
-    docs/README.md, LICENSE  model card and licence of the weights
+configs/metadata.json    MONAI's keys and DeepSeg's ModelSpec (key 'deepseg')
+configs/inference.json   for stock MONAI alone; DeepSeg never reads it
+models/*.safetensors     weights, each with its sha256 in the spec
+models/golden.npz        a phantom and the probabilities the model must give for it
+docs/README.md, LICENSE  model card and licence of the weights
 """
 
 from __future__ import annotations

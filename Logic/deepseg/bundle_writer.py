@@ -21,9 +21,7 @@ from deepseg.spec import ModelSpec
 from deepseg.stock_monai import inference_config
 
 
-def save_bundle(
-    folder: Path, spec: ModelSpec, members: Mapping[str, Mapping[str, torch.Tensor]], model_card: str, licence: str
-) -> ModelBundle:
+def save_bundle(folder: Path, spec: ModelSpec, members: Mapping[str, Mapping[str, torch.Tensor]], model_card: str, licence: str) -> ModelBundle:
     """Write a model folder and prove it: it is opened again from disk and must reproduce its golden file.
 
     Args:

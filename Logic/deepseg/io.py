@@ -100,8 +100,8 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         # mkstemp makes files for the owner alone; a result gets the rights any new file would have.
         mask = os.umask(0)
         os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
-        os.replace(name, path)
+        Path(name).chmod(0o666 & ~mask)
+        Path(name).replace(path)
     except (OSError, RuntimeError) as error:
         raise OutputError(f"Cannot write {path}: {_first_line(error)}. Is the disk full?") from error
     finally:
@@ -124,7 +124,9 @@ def _read_image(path: Path) -> sitk.Image:
 def _refuse_other_than_volume(path: Path, size: tuple[int, ...], components: int) -> None:
     shape = " x ".join(str(n) for n in size)
     if components != 1:
-        raise VolumeError(f"{path} has {components} values per voxel (colour or vectors); expected grey values. Save one component as its own volume.")
+        raise VolumeError(
+            f"{path} has {components} values per voxel (colour or vectors); expected grey values. Save one component as its own volume."
+        )
     if len(size) == 4 and size[3] > 1:
         raise VolumeError(f"{path} has four dimensions ({shape}); expected one volume of three. Save one time point or channel as its own file.")
     if len(size) not in (3, 4):

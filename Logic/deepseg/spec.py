@@ -89,7 +89,8 @@ class ModelSpec:
         version = section.get("schema_version") if isinstance(section, dict) else None
         if isinstance(version, int) and version > SCHEMA_VERSION:
             raise ModelError(
-                f"{source} is written in model schema {version}; this DeepSeg reads up to {SCHEMA_VERSION}. Update DeepSeg or get an older file of the model."
+                f"{source} is written in model schema {version}; this DeepSeg reads up to {SCHEMA_VERSION}. "
+                "Update DeepSeg or get an older file of the model."
             )
         _check(section, source)
         values = {key: value for key, value in section.items() if key != "schema_version"}

@@ -38,7 +38,8 @@ class Volume:
         bad = array.size - int(np.isfinite(array).sum())
         if bad:
             raise VolumeError(
-                f"'{self.name}' holds {bad} voxels that are not numbers (NaN or infinite) of {array.size}; replace them, for example by the background value."
+                f"'{self.name}' holds {bad} voxels that are not numbers (NaN or infinite) of {array.size}; "
+                "replace them, for example by the background value."
             )
         object.__setattr__(self, "array", array)
 

@@ -27,7 +27,9 @@ def build_network(name: str, kwargs: dict[str, Any]) -> nn.Module:
     try:
         return NETWORKS[name](**kwargs)
     except (TypeError, ValueError, KeyError, RuntimeError, AssertionError) as error:
-        raise ModelError(f"The model's settings for the network {name} do not fit it: {error}. The model file is damaged or of another version.") from error
+        raise ModelError(
+            f"The model's settings for the network {name} do not fit it: {error}. The model file is damaged or of another version."
+        ) from error
 
 
 def stored_names(network: nn.Module) -> set[str]:

@@ -1,0 +1,40 @@
+# `make demo` and `make test` set up everything they need in .venv and work offline from the second time on.
+PYTHON ?= python3
+VENV ?= .venv
+PIP = $(VENV)/bin/pip install --quiet --constraint constraints.txt
+PACKAGES = pyproject.toml train/pyproject.toml constraints.txt
+
+.PHONY: help demo test lint clean
+help:
+	@echo "make demo    segment the hippocampi of a template head; results in demo-out/"
+	@echo "make test    check the style and run all tests"
+	@echo "make clean   remove .venv and demo-out"
+
+$(VENV)/bin/python:
+	@echo "Making a Python environment in $(VENV) ..."
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "DeepSeg needs Python 3.10 or newer; this is " + sys.version)'
+	$(PYTHON) -m venv $(VENV)
+
+# Each stamp says which set of packages the environment holds; the test set holds the demo's.
+$(VENV)/demo.installed: $(PACKAGES) | $(VENV)/bin/python
+	@echo "Installing PyTorch, MONAI and what the demo needs (several hundred MB, once) ..."
+	$(PIP) torch==2.13.0 --editable ".[demo]"
+	@touch $@
+
+$(VENV)/test.installed: $(PACKAGES) | $(VENV)/bin/python
+	@echo "Installing PyTorch, MONAI, Slicer's own scene and what the tests need (over 1 GB, once) ..."
+	$(PIP) torch==2.13.0 --editable ".[test]" --editable ./train
+	@touch $@ $(VENV)/demo.installed
+
+demo: $(VENV)/demo.installed
+	$(VENV)/bin/python -m deepseg.demo demo-out
+
+lint: $(VENV)/test.installed
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+test: lint
+	$(VENV)/bin/python -m pytest
+
+clean:
+	rm -rf $(VENV) demo-out

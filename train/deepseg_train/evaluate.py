@@ -1,0 +1,86 @@
+"""`deepseg-train evaluate`: a model's agreement with reference labels, per case and label, with bootstrap intervals."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from deepseg import api
+from deepseg.metrics import SurfaceDistances, dice, iou
+from tqdm import tqdm
+
+from deepseg_train.dataset import Case
+
+SURFACE_TOLERANCE_MM = 1.0
+MEASURES = ("dice", "iou", "hd95_mm", "surface_dice_1mm", "volume_error_percent")
+_RESAMPLES, _SEED = 10_000, 0
+
+
+def evaluate_cases(bundle: api.ModelBundle, cases: list[Case]) -> list[dict[str, Any]]:
+    """Segment each case as a user would and compare with its reference: a row per case and label."""
+    rows = []
+    for case in tqdm(cases, desc="evaluating", unit="case"):
+        volume, reference = case.read(bundle.spec)
+        predicted = api.segment(volume, bundle).labels
+        for label in bundle.spec.labels:
+            a, b = predicted.array == label.value, reference.array == label.value
+            surfaces = SurfaceDistances.between(a, b, volume.geometry.spacing_mm)
+            rows.append(
+                {
+                    "case": case.name,
+                    "label": label.name,
+                    "dice": dice(a, b),
+                    "iou": iou(a, b),
+                    "hd95_mm": surfaces.hausdorff_95_mm(),
+                    "surface_dice_1mm": surfaces.surface_dice(SURFACE_TOLERANCE_MM),
+                    "volume_error_percent": 100 * (int(a.sum()) - int(b.sum())) / max(int(b.sum()), 1),
+                }
+            )
+    return rows
+
+
+def summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Mean and bootstrap 95 % interval (percentile method, cases resampled) of each measure by label, as the model file holds them."""
+    names = list(dict.fromkeys(row["label"] for row in rows))
+    labels = {name: {m: _interval([row[m] for row in rows if row["label"] == name]) for m in MEASURES} for name in names}
+    return {"cases": len({row["case"] for row in rows}), "interval": "95 % bootstrap over cases", "labels": labels}
+
+
+def write_rows(rows: list[dict[str, Any]], path: Path) -> None:
+    """One line per case and label, as CSV."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def table(summary: dict[str, Any]) -> str:
+    """The summary as a Markdown table."""
+    lines = [f"| label | {' | '.join(_HEADINGS[m] for m in MEASURES)} |", "|---" * (len(MEASURES) + 1) + "|"]
+    for name, scores in summary["labels"].items():
+        cells = [f"{s['mean']:.3f} ({s['low']:.3f} to {s['high']:.3f})" for s in (scores[m] for m in MEASURES)]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+_HEADINGS = {
+    "dice": "Dice",
+    "iou": "IoU",
+    "hd95_mm": "HD95 (mm)",
+    "surface_dice_1mm": "surface Dice at 1 mm",
+    "volume_error_percent": "volume error (%)",
+}
+
+
+def _interval(values: list[float]) -> dict[str, float]:
+    sample = np.asarray(values, float)
+    draws = np.random.default_rng(_SEED).integers(0, len(sample), (_RESAMPLES, len(sample)))
+    low, high = np.percentile(sample[draws].mean(1), [2.5, 97.5])
+    return {"mean": float(sample.mean()), "low": float(low), "high": float(high), "worst": float(_worst(sample))}
+
+
+def _worst(sample: np.ndarray) -> float:
+    # A score is worst where it is lowest, an error (mm, %) where it is largest.
+    return sample[np.abs(sample).argmax()] if sample.max() > 1 or sample.min() < 0 else sample.min()
