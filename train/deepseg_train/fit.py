@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import platform
 import shutil
 from importlib.metadata import version
@@ -69,6 +70,8 @@ def fit(config_path: Path, data: Path, run: Path) -> Path:
         num_workers=settings.workers,
         persistent_workers=settings.workers > 0,
     )
+    # Lightning's advice on its own products is no news of the run.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     module = SegmentationModule(spec, settings, len(loader))
     trainer = _trainer(config, run)
     last = run / LAST
