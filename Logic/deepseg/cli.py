@@ -61,6 +61,8 @@ def _segment(options: argparse.Namespace) -> None:
     api.check_output(options.output)
     bundle = api.load_model(options.model)
     volume = api.read_volume(options.image)
+    if roi:
+        volume.geometry.slices_of(roi)  # a box without voxels is refused before the progress bar starts
     with ProgressBar() as bar:
         prediction = api.segment(volume, bundle, roi, bar.show)
     api.write_label_map(prediction.labels, options.output)
