@@ -99,12 +99,16 @@ def read_spec(folder: Path) -> ModelSpec:
     if not path.is_file():
         raise ModelError(f"{folder} is not a DeepSeg model: it lacks the file configs/metadata.json.")
     try:
-        metadata = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        metadata = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read: {error}. Get the model again.") from error
     if not isinstance(metadata, dict) or "deepseg" not in metadata:
         raise ModelError(f"{path} has no 'deepseg' section: this is a MONAI bundle that DeepSeg cannot run.")
     return ModelSpec.from_json(metadata["deepseg"], str(path))
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a number")
 
 
 def sha256_of(path: Path) -> str:

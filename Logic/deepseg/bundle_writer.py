@@ -46,6 +46,8 @@ def save_bundle(folder: Path, spec: ModelSpec, members: Mapping[str, Mapping[str
         for name, state in members.items():
             kept = {key: value.detach().cpu().half().contiguous() for key, value in state.items() if key in stored}
             save_file(kept, work / "models" / name)
+            # safetensors writes for the owner alone.
+            (work / "models" / name).chmod(0o644)
         spec = replace(spec, weights={name: sha256_of(work / "models" / name) for name in members})
         _write_json(work / "configs" / "metadata.json", _metadata(spec))
         _write_json(work / "configs" / "inference.json", inference_config(spec))

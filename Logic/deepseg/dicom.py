@@ -8,17 +8,28 @@ import numpy as np
 import SimpleITK as sitk
 
 from deepseg.errors import VolumeError
+from deepseg.itk_messages import quiet_itk, telling_line
 
 _MODALITY, _RESCALE_TYPE = "0008|0060", "0028|1054"
 _POSITION, _ORIENTATION = "0020|0032", "0020|0037"
+
+_SAME = 1e-3
+"""Largest difference of direction cosines, or of pixel spacings in mm, that comes from rounding alone."""
+_BESIDE_MM = 0.1
+"""Largest shift of a slice within its plane that comes from rounding alone."""
 
 
 def read_dicom_folder(folder: Path) -> tuple[sitk.Image, str]:
     """Read the one series in `folder`; returns the image and its unit ('HU' for CT, else 'a.u.').
 
     Raises:
-        VolumeError: no series, more than one, colour, or slices missing or unevenly spaced.
+        VolumeError: no series, more than one, colour, or slices missing, unevenly spaced, tilted or of different sizes.
     """
+    with quiet_itk():
+        return _read(folder)
+
+
+def _read(folder: Path) -> tuple[sitk.Image, str]:
     series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
     if not series:
         raise VolumeError(f"The folder {folder} holds no DICOM series. Name an image file or a folder of DICOM slices.")
@@ -27,15 +38,15 @@ def read_dicom_folder(folder: Path) -> tuple[sitk.Image, str]:
         listing = "; ".join(f"{uid} ({len(names)} files)" for uid, names in files.items())
         raise VolumeError(f"The folder {folder} holds {len(series)} DICOM series: {listing}. Put the one you want in a folder of its own.")
     names = files[series[0]]
-    first = _header(names[0])
     try:
+        first = _header(names[0])
         if len(names) == 1:
             image = sitk.ReadImage(names[0])
         else:
-            _refuse_uneven(folder, [_header(name) for name in names])
+            _refuse_irregular(folder, [_header(name) for name in names])
             image = sitk.ReadImage(names)
     except RuntimeError as error:
-        raise VolumeError(f"The DICOM series in {folder} cannot be read: {str(error).splitlines()[-1].strip()}") from error
+        raise VolumeError(f"The DICOM series in {folder} cannot be read: {telling_line(error)}.") from error
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
         raise VolumeError(f"The DICOM series in {folder} is not a volume of grey values (colour or multi-frame); expected one value per voxel.")
     is_hounsfield = _tag(first, _MODALITY) == "CT" and _tag(first, _RESCALE_TYPE) in ("", "HU")
@@ -53,15 +64,28 @@ def _tag(reader: sitk.ImageFileReader, key: str) -> str:
     return reader.GetMetaData(key).strip() if reader.HasMetaDataKey(key) else ""
 
 
-def _refuse_uneven(folder: Path, headers: list[sitk.ImageFileReader]) -> None:
-    """ITK stacks slices with the first gap throughout; a missing slice would shift all that follow."""
+def _refuse_irregular(folder: Path, headers: list[sitk.ImageFileReader]) -> None:
+    """ITK stacks slices as if all lay like the first, evenly and at right angles; refuse those where that would move them."""
     texts = [(_tag(h, _ORIENTATION), _tag(h, _POSITION)) for h in headers]
     if any(not orientation or not position for orientation, position in texts):
         raise VolumeError(f"The DICOM series in {folder} does not say where its slices lie (no Image Position or Orientation). Export it again.")
-    row = np.array([float(v) for v in texts[0][0].split("\\")])
-    normal = np.cross(row[:3], row[3:])
-    depths = np.sort([np.array([float(v) for v in position.split("\\")]) @ normal for _, position in texts])
-    gaps = np.diff(depths)
+    orientations = np.array([_numbers(orientation) for orientation, _ in texts])
+    in_plane = np.array([[*h.GetSize()[:2], *h.GetSpacing()[:2]] for h in headers], dtype=float)
+    for what, values in (("directions", orientations), ("sizes or pixel spacings", in_plane)):
+        if np.abs(values - values[0]).max() > _SAME:
+            raise VolumeError(
+                f"The slices of the DICOM series in {folder} have different {what}. Put the slices of one stack in a folder of their own."
+            )
+    positions = np.array([_numbers(position) for _, position in texts])
+    normal = np.cross(orientations[0, :3], orientations[0, 3:])
+    depths = (positions - positions[0]) @ normal
+    beside = float(np.linalg.norm(positions - positions[0] - np.outer(depths, normal), axis=1).max())
+    if beside > _BESIDE_MM:
+        raise VolumeError(
+            f"The slices of the DICOM series in {folder} do not lie straight above each other (they shift by up to {beside:.3g} mm), as with a tilted "
+            "CT gantry. Load it in Slicer, which straightens such series, and save the volume as NRRD."
+        )
+    gaps = np.diff(np.sort(depths))
     usual = float(np.median(gaps))
     if usual <= 0 or np.abs(gaps - usual).max() > 0.05 * usual:
         at = int(np.abs(gaps - usual).argmax())
@@ -69,3 +93,7 @@ def _refuse_uneven(folder: Path, headers: list[sitk.ImageFileReader]) -> None:
             f"The DICOM series in {folder} is not evenly spaced: slices {at + 1} and {at + 2} of {len(depths)} lie {gaps[at]:.3f} mm apart, "
             f"the others {usual:.3f} mm. A slice is missing or doubled; export the series again."
         )
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(v) for v in text.split("\\")]

@@ -8,7 +8,6 @@ are indexed (K, J, I); both are converted here and nowhere else.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import permutations
 
 import numpy as np
 
@@ -142,10 +141,13 @@ class Geometry:
     def with_spacing(self, spacing_mm: tuple[float, float, float]) -> Geometry:
         """Same axes and same first voxel centre with another voxel size; the far end is kept to half a new voxel.
 
-        The rule of MONAI's `Spacing(scale_extent=False)`, so that stock MONAI sees the same grid.
+        The rule of MONAI's `Spacing(scale_extent=False)`, so that stock MONAI sees the same grid; as there, a voxel size that is off by less than
+        a thousandth (a rounded header) is kept, which spares the image a resampling.
         """
         old, new = np.asarray(self.spacing_mm), np.asarray(spacing_mm, float)
         shape = np.round((np.asarray(self.shape) - 1) * old / new + 1).astype(int)
+        if np.abs(new / old - 1).max() <= 1e-3 and np.array_equal(shape, self.shape):
+            return self
         matrix = self.ijk_to_ras.copy()
         matrix[:3, :3] = self.directions * new
         return Geometry(tuple(shape.tolist()), matrix)
@@ -159,8 +161,8 @@ class Geometry:
         low, high = np.asarray(box.minimum_ras), np.asarray(box.maximum_ras)
         corners = np.array(np.meshgrid(*zip(low, high, strict=True), indexing="ij")).reshape(3, 8).T
         ijk = self.ijk_from_ras(corners)
-        start = np.maximum(np.ceil(ijk.min(0) - 1e-6).astype(int), 0)
-        stop = np.minimum(np.floor(ijk.max(0) + 1e-6).astype(int) + 1, self.shape)
+        start = np.ceil(ijk.min(0) - 1e-6).clip(0, self.shape).astype(int)
+        stop = (np.floor(ijk.max(0) + 1e-6) + 1).clip(0, self.shape).astype(int)
         if (stop <= start).any():
             seen = self.corners_ras()
             raise RegionError(
@@ -173,7 +175,14 @@ class Geometry:
         """How to reorder this grid's axes so that they point along `code`, for example 'RAS', as nearly as they can."""
         directions = self.directions
         wanted = [_AXIS_OF_LETTER[letter] for letter in code]
-        order = max(permutations(range(3)), key=lambda p: sum(abs(directions[w, a]) for (w, _), a in zip(wanted, p, strict=True)))
+        nearness = np.abs(directions)
+        axis_of: dict[int, int] = {}
+        # The strongest pair of world axis and grid axis first: the rule of nibabel, MONAI and ITK, which matters for grids turned far.
+        for _ in range(3):
+            world, axis = np.unravel_index(nearness.argmax(), (3, 3))
+            axis_of[int(world)] = int(axis)
+            nearness[world, :] = nearness[:, axis] = -1.0
+        order = tuple(axis_of[world] for world, _ in wanted)
         flipped = tuple(bool(directions[w, a] * sign < 0) for (w, sign), a in zip(wanted, order, strict=True))
         return Orientation(order, flipped)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -56,10 +58,13 @@ def check_golden(bundle: ModelBundle) -> float:
     try:
         with np.load(path, allow_pickle=False) as stored:
             image, matrix, expected = stored["image"], stored["ijk_to_ras"], stored["probabilities"]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelError(f"The model {bundle.folder} has no readable golden file {GOLDEN_FILE}: {error}. Get the model again.") from error
     volume = Volume(image, Geometry(image.shape[1:], matrix), tuple(item.unit for item in bundle.spec.inputs), "golden phantom")
-    difference = float(np.abs(predict(volume, bundle).probabilities - expected).max())
+    answer = predict(volume, bundle).probabilities
+    if answer.shape != expected.shape:
+        raise ModelError(f"The golden file of the model {bundle.folder} is of another model: its probabilities have shape {expected.shape}.")
+    difference = float(np.abs(answer - expected).max())
     if not difference <= TOLERANCE:
         raise ModelError(
             f"The model {bundle.folder} does not reproduce its golden file: probabilities differ by {difference:.2g}, allowed {TOLERANCE:g}. "

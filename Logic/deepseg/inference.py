@@ -11,6 +11,8 @@ from itertools import product
 import torch
 from torch import nn
 
+from deepseg.errors import ModelError
+
 GAUSSIAN_SIGMA = 0.125
 """Standard deviation of the blending weight, as a share of the window (nnU-Net and MONAI)."""
 
@@ -35,6 +37,9 @@ def infer_logits(
 
     Returns:
         float32 logits (L, I, J, K) on the CPU.
+
+    Raises:
+        ModelError: the network answers with another number of classes or another window.
     """
     size = tuple(image.shape[1:])
     missing = [max(p - n, 0) for p, n in zip(patch, size, strict=True)]
@@ -49,6 +54,10 @@ def infer_logits(
         for done, start in enumerate(windows, start=1):
             where = tuple(slice(s, s + p) for s, p in zip(start, patch, strict=True))
             logits = network(padded[(slice(None), *where)].unsqueeze(0))[0].float()
+            if logits.shape != (class_count, *patch):
+                raise ModelError(
+                    f"The network answers {tuple(logits.shape)}, the model's labels and window need {(class_count, *patch)}; it is damaged."
+                )
             total[(slice(None), *where)] += logits * weight
             weights[where] += weight
             if on_window:

@@ -13,10 +13,13 @@ import SimpleITK as sitk
 from deepseg.dicom import read_dicom_folder
 from deepseg.errors import OutputError, VolumeError
 from deepseg.geometry import Geometry, reverse_axes
+from deepseg.itk_messages import quiet_itk, telling_line
+from deepseg.nifti import NIFTI_SUFFIXES, refuse_damaged_nifti
 from deepseg.segmentation_file import SEGMENTATION_SUFFIX, segmentation_header
 from deepseg.volume import LabelMap, Volume
 
-LABEL_SUFFIXES = (SEGMENTATION_SUFFIX, ".nrrd", ".nii.gz", ".nii", ".mha", ".mhd")
+LABEL_SUFFIXES = (SEGMENTATION_SUFFIX, ".nrrd", ".nii.gz", ".nii", ".mha")
+"""Formats of one file: a pair of files could not appear in one step."""
 
 
 def read_volume(path: str | Path) -> Volume:
@@ -103,7 +106,7 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         Path(name).chmod(0o666 & ~mask)
         Path(name).replace(path)
     except (OSError, RuntimeError) as error:
-        raise OutputError(f"Cannot write {path}: {_first_line(error)}. Is the disk full?") from error
+        raise OutputError(f"Cannot write {path}: {telling_line(error)}. Is the disk full?") from error
     finally:
         Path(name).unlink(missing_ok=True)
 
@@ -112,13 +115,19 @@ def _read_image(path: Path) -> sitk.Image:
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
-        reader.ReadImageInformation()
-        _refuse_other_than_volume(path, reader.GetSize(), reader.GetNumberOfComponents())
-        if reader.GetDimension() == 4:
-            reader.SetExtractSize([*reader.GetSize()[:3], 0])
-        return reader.Execute()
+        with quiet_itk():
+            reader.ReadImageInformation()
+            _refuse_other_than_volume(path, reader.GetSize(), reader.GetNumberOfComponents())
+            _refuse_damaged(path, reader)
+            if reader.GetDimension() == 4:
+                reader.SetExtractSize([*reader.GetSize()[:3], 0])
+            return reader.Execute()
     except RuntimeError as error:
-        raise VolumeError(f"{path} cannot be read as an image ({_first_line(error)}). Expected NIfTI, NRRD, MetaImage or DICOM.") from error
+        if "orthonormal" in str(error):
+            raise VolumeError(
+                f"The axes of {path} are not perpendicular (its sform is sheared and there is no qform). Resample it to a rectangular grid first."
+            ) from error
+        raise VolumeError(f"{path} cannot be read as an image ({telling_line(error)}). Expected NIfTI, NRRD, MetaImage or DICOM.") from error
 
 
 def _refuse_other_than_volume(path: Path, size: tuple[int, ...], components: int) -> None:
@@ -131,6 +140,13 @@ def _refuse_other_than_volume(path: Path, size: tuple[int, ...], components: int
         raise VolumeError(f"{path} has four dimensions ({shape}); expected one volume of three. Save one time point or channel as its own file.")
     if len(size) not in (3, 4):
         raise VolumeError(f"{path} has {len(size)} dimensions ({shape}); expected a volume with three.")
+
+
+def _refuse_damaged(path: Path, reader: sitk.ImageFileReader) -> None:
+    if path.name.endswith(NIFTI_SUFFIXES) and reader.HasMetaDataKey("vox_offset"):
+        count = int(np.prod(reader.GetSize(), dtype=np.int64))
+        datatype, bits, offset = (int(float(reader.GetMetaData(key))) for key in ("datatype", "bitpix", "vox_offset"))
+        refuse_damaged_nifti(path, datatype, bits, offset, count)
 
 
 def _array(image: sitk.Image) -> np.ndarray:
@@ -151,9 +167,3 @@ def _write(array: np.ndarray, geometry: Geometry, header: dict[str, str], path: 
     for key, value in header.items():
         image.SetMetaData(key, value)
     write_whole(path, lambda temporary: sitk.WriteImage(image, str(temporary), useCompression=True))
-
-
-def _first_line(error: Exception) -> str:
-    """The telling line of an ITK message, which ends a long block of file names."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1].rstrip(".") if lines else type(error).__name__

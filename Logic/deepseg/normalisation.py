@@ -17,7 +17,9 @@ def zscore(channel: np.ndarray) -> np.ndarray:
     """
     # float64 sums: MR intensities reach 10^6, where float32 sums over a head lose digits.
     mean, deviation = channel.mean(dtype=np.float64), channel.std(dtype=np.float64)
-    return ((channel - mean) / (deviation or 1.0)).astype(np.float32)
+    # The mean of equal numbers is off by its last digit, so a constant image is told by its range.
+    scale = deviation if channel.max() > channel.min() else np.inf
+    return ((channel - mean) / scale).astype(np.float32)
 
 
 def ct_window(channel: np.ndarray, low: float, high: float, mean: float, std: float) -> np.ndarray:

@@ -10,7 +10,7 @@ import torch
 from deepseg import __version__
 from deepseg.bundle import ModelBundle
 from deepseg.devices import best_device
-from deepseg.errors import MemoryLimitError
+from deepseg.errors import MemoryLimitError, ModelError
 from deepseg.geometry import Box
 from deepseg.inference import infer_logits
 from deepseg.preprocessing import prepare, restore
@@ -29,7 +29,8 @@ def predict(volume: Volume, bundle: ModelBundle, roi: Box | None = None, progres
         # PyTorch's CPU allocator has no exception type of its own.
         if "allocate memory" in str(error):
             raise MemoryLimitError(_memory_advice(volume)) from error
-        raise
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"The model {bundle.spec.id} cannot be run: {reason}. Its network does not fit its inputs or its window.") from error
 
 
 def _predict(volume: Volume, bundle: ModelBundle, roi: Box | None, progress: ProgressCallback | None) -> Prediction:

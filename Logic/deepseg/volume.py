@@ -34,13 +34,12 @@ class Volume:
             raise VolumeError(f"'{self.name}' has an array of shape {self.array.shape} on a grid of {self.geometry.shape}; expected (C, I, J, K).")
         if len(self.units) != self.array.shape[0]:
             raise VolumeError(f"'{self.name}' has {self.array.shape[0]} channels but {len(self.units)} units; give one unit per channel.")
-        array = np.asarray(self.array, dtype=np.float32)
+        # Numbers too large for float32 become infinite and are counted below.
+        with np.errstate(over="ignore"):
+            array = np.asarray(self.array, dtype=np.float32)
         bad = array.size - int(np.isfinite(array).sum())
         if bad:
-            raise VolumeError(
-                f"'{self.name}' holds {bad} voxels that are not numbers (NaN or infinite) of {array.size}; "
-                "replace them, for example by the background value."
-            )
+            raise not_numbers(self.name, bad, array.size)
         object.__setattr__(self, "array", array)
 
     def cropped(self, box: Box) -> tuple[Volume, tuple[slice, slice, slice]]:
@@ -53,6 +52,13 @@ class Volume:
         start = tuple(s.start for s in where)
         part = self.array[(slice(None), *where)]
         return Volume(part, self.geometry.cropped(start, part.shape[1:]), self.units, self.name), where
+
+
+def not_numbers(name: str, bad: int, count: int) -> VolumeError:
+    """The error for an image with `bad` of `count` voxels NaN or infinite."""
+    return VolumeError(
+        f"'{name}' holds {bad} voxels that are not numbers (NaN or infinite) of {count}; replace them, for example by the background value."
+    )
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,9 @@ def build_network(name: str, kwargs: dict[str, Any]) -> nn.Module:
         raise ModelError(f"The model asks for a network named '{name}'; this DeepSeg builds {', '.join(sorted(NETWORKS))}. Update DeepSeg.")
     try:
         return NETWORKS[name](**kwargs)
-    except (TypeError, ValueError, KeyError, RuntimeError, AssertionError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # a builder may fail in any way on settings that were not made for it
         raise ModelError(
             f"The model's settings for the network {name} do not fit it: {error}. The model file is damaged or of another version."
         ) from error
