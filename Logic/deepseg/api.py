@@ -16,6 +16,7 @@ from deepseg.bundle import ModelBundle, read_spec
 from deepseg.errors import Cancelled, DeepSegError, MemoryLimitError, ModelError, OutputError, RegionError, VolumeError
 from deepseg.geometry import Box, Geometry, reverse_axes
 from deepseg.io import check_output, read_volume, write_label_map, write_volume
+from deepseg.job_folder import LOG, Job, read_result, write_job
 from deepseg.locations import find_model, list_models, resource
 from deepseg.progress import Progress, ProgressCallback
 from deepseg.results import Prediction
@@ -24,11 +25,13 @@ from deepseg.spec import ModelSpec
 from deepseg.volume import Code, Label, LabelMap, Terminology, Volume
 
 __all__ = [
+    "LOG",
     "Box",
     "Cancelled",
     "Code",
     "DeepSegError",
     "Geometry",
+    "Job",
     "Label",
     "LabelMap",
     "MemoryLimitError",
@@ -47,6 +50,7 @@ __all__ = [
     "find_model",
     "list_models",
     "load_model",
+    "read_result",
     "read_spec",
     "read_volume",
     "resource",
@@ -54,6 +58,7 @@ __all__ = [
     "segment",
     "segment_id",
     "terminology_entry",
+    "write_job",
     "write_label_map",
     "write_volume",
 ]

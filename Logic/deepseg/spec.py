@@ -95,7 +95,7 @@ class ModelSpec:
         _check(section, source)
         values = {key: value for key, value in section.items() if key != "schema_version"}
         values["inputs"] = tuple(InputSpec(**item) for item in section["inputs"])
-        values["labels"] = tuple(_label(item) for item in section["labels"])
+        values["labels"] = tuple(label_from_json(item) for item in section["labels"])
         values["network"] = NetworkSpec(**section["network"])
         for key in ("spacing_mm", "patch"):
             values[key] = tuple(section[key])
@@ -105,7 +105,8 @@ class ModelSpec:
         return spec
 
 
-def _label(item: dict[str, Any]) -> Label:
+def label_from_json(item: dict[str, Any]) -> Label:
+    """A label from its JSON form, the opposite of `dataclasses.asdict`."""
     coded = item["terminology"]
     terminology = Terminology(**{key: Code(**code) if code else None for key, code in coded.items()}) if coded else None
     return Label(item["value"], item["name"], tuple(item["color"]), terminology)
