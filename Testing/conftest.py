@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from phantoms import awkward_grid, numbered_volume
-
 from deepseg.bundle import ModelBundle
 from deepseg.geometry import Geometry
 from deepseg.networks import build_network
 from deepseg.spec import InputSpec, ModelSpec, NetworkSpec
 from deepseg.volume import Code, Label, Terminology, Volume
+from phantoms import awkward_grid, numbered_volume
 
 ANATOMY = Code("SCT", "123037004", "Anatomical Structure")
 

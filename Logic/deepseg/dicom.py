@@ -82,8 +82,8 @@ def _refuse_irregular(folder: Path, headers: list[sitk.ImageFileReader]) -> None
     beside = float(np.linalg.norm(positions - positions[0] - np.outer(depths, normal), axis=1).max())
     if beside > _BESIDE_MM:
         raise VolumeError(
-            f"The slices of the DICOM series in {folder} do not lie straight above each other (they shift by up to {beside:.3g} mm), as with a tilted "
-            "CT gantry. Load it in Slicer, which straightens such series, and save the volume as NRRD."
+            f"The slices of the DICOM series in {folder} do not lie straight above each other (they shift by up to {beside:.3g} mm), as with a "
+            "tilted CT gantry. Load it in Slicer, which straightens such series, and save the volume as NRRD."
         )
     gaps = np.diff(np.sort(depths))
     usual = float(np.median(gaps))

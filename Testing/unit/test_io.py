@@ -10,12 +10,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from phantoms import awkward_grid, numbered_volume, read_with_slicer
-
 from deepseg.errors import OutputError, VolumeError
 from deepseg.geometry import Geometry
 from deepseg.io import check_output, read_label_array, read_volume, write_label_map, write_volume, write_whole
 from deepseg.volume import Label, LabelMap, Volume
+from phantoms import awkward_grid, numbered_volume, read_with_slicer
 
 ORIENTATIONS = [(order, signs) for order in permutations(range(3)) for signs in product((1, -1), repeat=3)]
 

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-
 from deepseg.errors import RegionError, VolumeError
 from deepseg.geometry import Box, Geometry
 from deepseg.volume import Label, LabelMap, Volume
