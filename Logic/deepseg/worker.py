@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import threading
+import time
 import traceback
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 from deepseg.job_folder import read_job, remove_job, write_result
 
 _CANCELLED = 3
+_LEAVING_S = 5.0
 
 
 class Channel:
@@ -38,6 +40,7 @@ class Channel:
             while line:
                 line = line[os.write(self._out, line) :]
         except OSError:
+            time.sleep(_LEAVING_S)  # the parent is gone: the watching thread is emptying the folder and ends the process
             os._exit(_CANCELLED)
 
     def end_with_parent(self, folder: Path) -> None:
