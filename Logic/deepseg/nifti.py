@@ -28,9 +28,9 @@ def refuse_damaged_nifti(path: Path, datatype: int, bits: int, offset: int, coun
             content = gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
         raise VolumeError(f"{path} is damaged ({error}). Copy or export it again.") from error
-    expected = offset + bits * count // 8
-    if len(content) < expected:
-        raise VolumeError(f"{path} is cut off: it holds {len(content)} bytes of the {expected} it announces. Copy or export it again.")
+    present, expected = max(len(content) - offset, 0), bits * count // 8
+    if present < expected:
+        raise VolumeError(f"{path} is cut off: it holds {present} bytes of voxels, its header announces {expected}. Copy or export it again.")
     if datatype in _FLOAT_TYPES:
         order = "<" if int.from_bytes(content[:4], "little") in _HEADER_SIZES else ">"
         voxels = np.frombuffer(content, order + _FLOAT_TYPES[datatype], count, offset)

@@ -24,6 +24,8 @@ def zscore(channel: np.ndarray) -> np.ndarray:
 
 def ct_window(channel: np.ndarray, low: float, high: float, mean: float, std: float) -> np.ndarray:
     """Clip HU to [low, high], then subtract `mean` and divide by `std` of the training data (nnU-Net's CT scheme)."""
+    if not std > 0:
+        raise ModelError(f"The model's CT window has a standard deviation of {std}; std must be greater than 0. The model file is damaged.")
     return ((np.clip(channel, low, high) - mean) / std).astype(np.float32)
 
 

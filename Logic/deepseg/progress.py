@@ -34,10 +34,11 @@ class Tracker:
         if stage != self._stage:
             self._close(now)
             self._stage, self._stage_start = stage, now
+        fraction = min(max(fraction, 0.0), 1.0)
         if self._callback:
             elapsed = now - self._start
             left = elapsed * (1 - fraction) / fraction if fraction > 0.05 and elapsed > 0.5 else None
-            self._callback(Progress(min(max(fraction, 0.0), 1.0), stage, left))
+            self._callback(Progress(fraction, stage, left))
 
     def finish(self) -> dict[str, float]:
         """Report the end; returns the seconds each stage took, in order."""

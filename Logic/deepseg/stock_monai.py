@@ -83,7 +83,7 @@ def _preprocessing(spec: ModelSpec) -> list[dict[str, Any]]:
         {"_target_": "LoadImaged", "keys": "image", "reader": "NibabelReader"},
         {"_target_": "EnsureChannelFirstd", "keys": "image"},
         {"_target_": "EnsureTyped", "keys": "image", "dtype": "$torch.float32"},
-        {"_target_": "Orientationd", "keys": "image", "axcodes": spec.orientation},
+        {"_target_": "Orientationd", "keys": "image", "axcodes": spec.orientation, "labels": [["L", "R"], ["P", "A"], ["I", "S"]]},
         {"_target_": "Spacingd", "keys": "image", "pixdim": list(spec.spacing_mm), "mode": "bilinear", "padding_mode": "border"},
         *_intensity(spec.inputs[0]),
     ]

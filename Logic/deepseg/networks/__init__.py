@@ -30,7 +30,7 @@ def build_network(name: str, kwargs: dict[str, Any]) -> nn.Module:
         raise
     except Exception as error:  # a builder may fail in any way on settings that were not made for it
         raise ModelError(
-            f"The model's settings for the network {name} do not fit it: {error}. The model file is damaged or of another version."
+            f"The model's settings for the network {name} do not fit it: {str(error).rstrip('.')}. The model file is damaged or of another version."
         ) from error
 
 
