@@ -33,10 +33,12 @@ def save_bundle(folder: Path, spec: ModelSpec, members: Mapping[str, Mapping[str
 
     Raises:
         OutputError: the folder exists or cannot be written.
-        ModelError: the model read back does not give what it gave when written.
+        ModelError: the spec is not valid, or the model read back does not give what it gave when written.
     """
     if folder.exists():
         raise OutputError(f"{folder} exists already. Remove it or name another folder for the model.")
+    # Names and figures are checked before anything is written; the hashes follow.
+    ModelSpec.from_json(replace(spec, weights=dict.fromkeys(members, "0" * 64)).to_json(), "The new model")
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".deepseg-", dir=folder.parent))
     try:

@@ -56,7 +56,7 @@ def check_golden(bundle: ModelBundle) -> float:
     """
     path = bundle.folder / GOLDEN_FILE
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             image, matrix, expected = stored["image"], stored["ijk_to_ras"], stored["probabilities"]
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelError(f"The model {bundle.folder} has no readable golden file {GOLDEN_FILE}: {error}. Get the model again.") from error

@@ -41,7 +41,7 @@ GRIDS = {
 def blobs(geometry: Geometry, scale: float = 1.0, shift: float = 0.0) -> Volume:
     """Smooth, asymmetric, fixed in the world."""
     ras = geometry.ras_from_ijk(np.indices(geometry.shape).transpose(1, 2, 3, 0)) - geometry.center_ras
-    array = np.exp(-((ras - (4.0, 3.0, -2.0)) ** 2).sum(-1) / 60) + 0.5 * np.exp(-((ras + (5.0, -1.0, 3.0)) ** 2).sum(-1) / 20) + 0.01 * ras[..., 0]
+    array = np.exp(-((ras - (4.0, 3.0, -2.0)) ** 2).sum(-1) / 60) + 0.5 * np.exp(-((ras - (-5.0, 1.0, -3.0)) ** 2).sum(-1) / 20) + 0.01 * ras[..., 0]
     return Volume((scale * array + shift)[np.newaxis], geometry, name="blobs")
 
 

@@ -29,8 +29,9 @@ def build_network(name: str, kwargs: dict[str, Any]) -> nn.Module:
     except MemoryError:
         raise
     except Exception as error:  # a builder may fail in any way on settings that were not made for it
+        reason = " ".join(str(error).split()).rstrip(".")
         raise ModelError(
-            f"The model's settings for the network {name} do not fit it: {str(error).rstrip('.')}. The model file is damaged or of another version."
+            f"The model's settings for the network {name} do not fit it: {reason}. The model file is damaged or of another version."
         ) from error
 
 
