@@ -21,7 +21,7 @@ def inference_config(spec: ModelSpec) -> dict[str, Any]:
         raise ModelError(f"Only models with one input channel can be written as a MONAI bundle so far; {spec.id} has {len(spec.inputs)}.")
     name = next(iter(spec.weights))
     return {
-        "imports": ["$import glob", "$import safetensors.torch"],
+        "imports": ["$import glob", "$from safetensors.torch import load_file"],
         "bundle_root": ".",
         "dataset_dir": "$@bundle_root + '/input'",
         "output_dir": "$@bundle_root + '/eval'",
@@ -29,7 +29,7 @@ def inference_config(spec: ModelSpec) -> dict[str, Any]:
         "datalist": "$[{'image': path} for path in sorted(glob.glob(@dataset_dir + '/*.nii.gz'))]",
         "network_def": {"_target_": spec.network.name, **spec.network.kwargs},
         "network": "$@network_def.to(@device)",
-        "weights": f"$safetensors.torch.load_file(@bundle_root + '/models/{name}')",
+        "weights": f"$load_file(@bundle_root + '/models/{name}')",
         "preprocessing": {"_target_": "Compose", "transforms": _preprocessing(spec)},
         "dataset": {"_target_": "Dataset", "data": "@datalist", "transform": "@preprocessing"},
         "dataloader": {"_target_": "DataLoader", "dataset": "@dataset", "batch_size": 1, "shuffle": False, "num_workers": 0},
