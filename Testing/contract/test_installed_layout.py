@@ -72,8 +72,9 @@ def test_each_module_runs_its_own_test_in_slicer(trees):
 def in_clean_python(code, paths, cwd, models=""):
     """Run code in a Python that knows nothing of this repository: an empty environment, `paths` as Slicer's path, no current folder."""
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TMPDIR", "HOME") if name in os.environ}
-    # An editable installation puts the logic's folder on every path of this Python; Slicer's Python has none.
-    forget = f"import sys; sys.path[:] = [path for path in sys.path if path != {str(REPOSITORY / 'Logic')!r}]\n"
+    # An editable installation puts a folder with deepseg on every path of this Python; Slicer's Python has none but the modules' own.
+    given = [str(path) for path in paths]
+    forget = f"import os, sys; sys.path[:] = [p for p in sys.path if p in {given!r} or not os.path.isdir(os.path.join(p, 'deepseg'))]\n"
     environment = {**kept, "PYTHONPATH": os.pathsep.join(str(path) for path in paths), "DEEPSEG_MODELS": models}
     said = subprocess.run([sys.executable, "-c", forget + code], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
     assert said.returncode == 0, said.stderr

@@ -1,0 +1,141 @@
+"""From nodes to nodes through a worker process: what becomes of the scene however the run ends."""
+
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from deepseg.api import DeepSegError, ModelError, RegionError
+from DeepSegLib import nodes
+from DeepSegLib.segmentation_run import SegmentationRun
+from mrml.scenes import bending_transform, voxels_of
+
+LABELS = [
+    {"value": 1, "name": "Bright", "color": [1, 0.5, 0], "terminology": None},
+    {"value": 2, "name": "Very bright", "color": [0, 0.5, 1], "terminology": None},
+]
+# A worker of a few lines that needs no PyTorch: it labels by thresholds, waits for a while, and answers as the real one does.
+WORKER = """
+import json, sys, threading, os, time
+import numpy as np
+folder, pause = sys.argv[1], float(sys.argv[2])
+threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(3)), daemon=True).start()
+say = lambda **message: print(json.dumps(message), flush=True)
+say(type="started", pid=os.getpid())
+voxels = np.load(folder + "/input.npy")[0]
+say(type="progress", fraction=0.5, stage="thresholding", seconds_left=pause)
+time.sleep(pause)
+np.save(folder + "/labels.npy", ((voxels > 30000).astype(np.uint8) + (voxels > 60000)))
+say(type="result", labels=json.loads(sys.argv[3]), attributes={"DeepSeg.Model": "thresholds"}, seconds={})
+"""
+
+
+def a_worker(pause=0.0):
+    def start(folder):
+        command = [sys.executable, "-c", WORKER, str(folder), str(pause), json.dumps(LABELS)]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    return start
+
+
+@pytest.fixture
+def a_model_folder(tmp_path):
+    (tmp_path / "configs").mkdir()
+    return str(tmp_path)
+
+
+@pytest.fixture
+def a_volume_node(a_scene, an_oblique_volume):
+    return nodes.node_from_volume(a_scene, an_oblique_volume)
+
+
+def segmentations_in(scene):
+    return scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
+
+
+def test_a_run_ends_in_a_segmentation_node(a_scene, a_volume_node, an_oblique_volume, a_model_folder):
+    node = SegmentationRun(a_scene, a_volume_node, a_model_folder, start=a_worker()).wait()
+
+    assert node.GetSegmentation().GetSegment("deepseg_2").GetName() == "Very bright"
+    assert node.GetAttribute("DeepSeg.Model") == "thresholds"
+    np.testing.assert_array_equal(voxels_of(node, "deepseg_2", an_oblique_volume.geometry), an_oblique_volume.array[0] > 60000)
+
+
+def test_nothing_is_in_the_scene_before_the_end(a_scene, a_volume_node, a_model_folder):
+    run = SegmentationRun(a_scene, a_volume_node, a_model_folder, start=a_worker(pause=0.5))
+
+    while run.poll():
+        assert segmentations_in(a_scene) == 0
+    assert run.progress.stage == "thresholding"
+    assert segmentations_in(a_scene) == 1
+    assert run.error is None
+
+
+def test_a_cancelled_run_leaves_the_scene_as_it_was(a_scene, a_volume_node, a_model_folder):
+    run = SegmentationRun(a_scene, a_volume_node, a_model_folder, start=a_worker(pause=60))
+    while run.poll() and run.progress.fraction == 0:
+        continue
+
+    start = time.monotonic()
+    run.cancel()
+
+    assert time.monotonic() - start < 1
+    assert not run.poll()
+    assert run.cancelled
+    assert run.error is None
+    assert segmentations_in(a_scene) == 0
+
+
+def test_a_volume_removed_meanwhile_is_said_and_changes_nothing(a_scene, a_volume_node, a_model_folder):
+    run = SegmentationRun(a_scene, a_volume_node, a_model_folder, start=a_worker())
+    a_scene.RemoveNode(a_volume_node)
+
+    with pytest.raises(DeepSegError, match="was removed from the scene before its segmentation was ready"):
+        run.wait()
+    assert segmentations_in(a_scene) == 0
+
+
+def test_a_chosen_segmentation_removed_meanwhile_is_made_anew(a_scene, a_volume_node, a_model_folder):
+    chosen = a_scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "chosen")
+    run = SegmentationRun(a_scene, a_volume_node, a_model_folder, chosen, start=a_worker())
+    a_scene.RemoveNode(chosen)
+
+    assert run.wait().GetName() == "head segmentation"
+
+
+def test_a_chosen_segmentation_is_written_to(a_scene, a_volume_node, a_model_folder):
+    chosen = a_scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "chosen")
+
+    assert SegmentationRun(a_scene, a_volume_node, a_model_folder, chosen, start=a_worker()).wait() is chosen
+    assert segmentations_in(a_scene) == 1
+
+
+def test_bad_inputs_are_refused_before_a_process_starts(a_scene, a_volume_node, a_model_folder):
+    def start(folder):
+        pytest.fail("a worker was started")
+
+    region = a_scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "R")
+    with pytest.raises(RegionError, match="not drawn yet"):
+        SegmentationRun(a_scene, a_volume_node, a_model_folder, roi_node=region, start=start)
+    with pytest.raises(ModelError, match="There is no model 'nonsense'"):
+        SegmentationRun(a_scene, a_volume_node, "nonsense", start=start)
+    a_volume_node.SetAndObserveTransformNodeID(bending_transform(a_scene).GetID())
+    with pytest.raises(DeepSegError, match="not linear"):
+        SegmentationRun(a_scene, a_volume_node, a_model_folder, start=start)
+
+
+def test_a_real_worker_and_model_segment_a_node_under_a_transform(a_scene, a_volume_node, tiny_bundle):
+    from deepseg.api import segment
+    from mrml.scenes import linear_transform
+
+    a_volume_node.SetAndObserveTransformNodeID(linear_transform(a_scene, 25, (30, -4, 5)).GetID())
+    volume = nodes.volume_from_node(a_volume_node)
+    expected = segment(volume, tiny_bundle).labels
+
+    node = SegmentationRun(a_scene, a_volume_node, str(tiny_bundle.folder)).wait()
+
+    for label in expected.labels:
+        np.testing.assert_array_equal(voxels_of(node, f"deepseg_{label.value}", volume.geometry), expected.array == label.value)
+    assert node.GetAttribute("DeepSeg.ModelSha256") == tiny_bundle.sha256
