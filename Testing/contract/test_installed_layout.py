@@ -74,7 +74,9 @@ def in_clean_python(code, paths, cwd, models=""):
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TMPDIR", "HOME") if name in os.environ}
     # An editable installation puts a folder with deepseg on every path of this Python; Slicer's Python has none but the modules' own.
     given = [str(path) for path in paths]
-    forget = f"import os, sys; sys.path[:] = [p for p in sys.path if p in {given!r} or not os.path.isdir(os.path.join(p, 'deepseg'))]\n"
+    forget = (
+        f"import os, sys; sys.path[:] = [p for p in sys.path if p in {given!r} or not os.path.isfile(os.path.join(p, 'deepseg', '__init__.py'))]\n"
+    )
     environment = {**kept, "PYTHONPATH": os.pathsep.join(str(path) for path in paths), "DEEPSEG_MODELS": models}
     said = subprocess.run([sys.executable, "-c", forget + code], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
     assert said.returncode == 0, said.stderr
