@@ -22,8 +22,8 @@ from deepseg.report import milliliters, write_report
 
 MODEL = "hippocampus-mr"
 BRAIN = api.Code("SCT", "12738006", "Brain")
-BOX_SIZE_MM = (38.0, 54.0, 38.0)
-"""R x A x S. The crops that the model was trained on measure 35 x 50 x 36 mm (median); MNI152 heads are a little larger than life."""
+BOX_SIZE_MM = (38.0, 54.0, 44.0)
+"""R x A x S. The model's training crops measure 35 x 50 x 36 mm (median); MNI152 is larger than life, and its hippocampi alone rise 36 mm."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Side:
         return api.Box.from_center(self.center_ras, BOX_SIZE_MM)
 
 
-LEFT = Side("Left", api.Code("SCT", "7771000", "Left"), (-26.0, -22.0, -14.0))
-RIGHT = Side("Right", api.Code("SCT", "24028007", "Right"), (26.0, -22.0, -14.0))
+LEFT = Side("Left", api.Code("SCT", "7771000", "Left"), (-26.0, -21.0, -13.0))
+RIGHT = Side("Right", api.Code("SCT", "24028007", "Right"), (26.0, -21.0, -13.0))
 
 
 def load_head() -> api.Volume:
