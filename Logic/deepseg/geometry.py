@@ -142,9 +142,10 @@ class Geometry:
         """Same axes and same first voxel centre with another voxel size; the far end is kept to half a new voxel.
 
         The rule of MONAI's `Spacing(scale_extent=False)`, so that stock MONAI sees the same grid; as there, a voxel size that is off by less than
-        a thousandth (a rounded header) is kept, which spares the image a resampling.
+        0.001 mm (a rounded header) is kept, which spares the image a resampling.
         """
         old, new = np.asarray(self.spacing_mm), np.asarray(spacing_mm, float)
+        new = np.where(np.abs(old - new) <= 1e-3, old, new)
         shape = np.round((np.asarray(self.shape) - 1) * old / new + 1).astype(int)
         if np.abs(new / old - 1).max() <= 1e-3 and np.array_equal(shape, self.shape):
             return self

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import nibabel as nib
@@ -11,7 +12,7 @@ import pytest
 from deepseg import api
 from deepseg.geometry import Geometry
 from deepseg.volume import Volume
-from phantoms import awkward_grid, turn
+from phantoms import turn
 
 TOLERANCE = 1e-4
 
@@ -33,7 +34,7 @@ def straight(shape, spacing, directions) -> Geometry:
 SYNTHETIC = {
     "models-own-grid": straight((36, 50, 34), (1.0, 1.0, 1.0), np.eye(3)),
     "permuted-flipped-anisotropic": straight((30, 14, 44), (1.3, 2.5, 0.9), [[0, 0, -1], [1, 0, 0], [0, -1, 0]]),
-    "oblique-anisotropic": awkward_grid((48, 56, 9)),
+    "thick-slices": straight((48, 58, 9), (0.7, 0.7, 5.0), np.diag([-1.0, 1.0, -1.0])),
     "oblique-1mm": straight((38, 44, 36), (1.0, 1.0, 1.0), turn(8.0, -14.0, 21.0)),
     "rounded-header": straight((40, 42, 38), (0.9996, 1.0003, 1.0), np.diag([-1.0, -1.0, 1.0])),
 }
@@ -70,10 +71,8 @@ def run_stock_monai(images: Path, output: Path) -> None:
 @pytest.fixture(scope="module")
 def monai_output(images, request, tmp_path_factory) -> Path:
     """One run of stock MONAI over all images."""
-    try:
+    with suppress(pytest.skip.Exception):
         request.getfixturevalue("a_real_image")
-    except pytest.skip.Exception:
-        pass
     output = tmp_path_factory.mktemp("monai")
     run_stock_monai(images, output)
     return output

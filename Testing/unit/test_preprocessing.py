@@ -33,6 +33,8 @@ GRIDS = {
     "oblique": grid((20, 18, 16), (1.5, 1.5, 1.5), turn(10.0, 20.0, -15.0)),
     "oblique, thick slices, left-handed": awkward_grid((40, 36, 9)),
     "turned far": grid((18, 20, 16), (1.1, 0.9, 2.0), turn(40.0, -35.0, 50.0)),
+    "half voxels left over": grid((14, 16, 18), (0.75, 0.75, 0.75)),
+    "rounded header on one axis": grid((30, 28, 26), (1.5008, 0.9, 1.4993)),
     "one slice": grid((20, 22, 1), (1.0, 1.0, 3.0)),
     "rounded header": grid((30, 30, 30), (1.4996, 1.5004, 1.5)),
 }
@@ -205,3 +207,21 @@ def test_every_scheme_gives_finite_float32_of_the_same_shape(scheme):
     assert result.dtype == np.float32
     assert result.shape == channel.shape
     assert np.isfinite(result).all()
+
+
+def test_where_monai_differs_an_oblique_resampled_grid_with_a_rounded_header(tiny_spec):
+    """MONAI puts first voxel on first voxel, but middle on middle once rounding (float32, as in NIfTI) moves a corner by more than 1e-8 voxels.
+
+    DeepSeg puts first voxel on first voxel always. The two grids lie less than a voxel of the model apart; both go back to the input's own grid.
+    """
+    exact = awkward_grid((48, 58, 9))
+    rounded = Geometry(exact.shape, exact.ijk_to_ras.astype(np.float32))
+    origins = []
+    for geometry in (exact, rounded):
+        volume = blobs(geometry)
+        theirs = monai_chain(tiny_spec)(
+            {"image": MetaTensor(torch.from_numpy(volume.array.copy()), affine=torch.from_numpy(geometry.ijk_to_ras.copy()))}
+        )
+        origins.append(prepare(volume, tiny_spec).geometry.ijk_to_ras[:3, 3] - theirs["image"].affine.numpy()[:3, 3])
+    assert np.linalg.norm(origins[0]) < 1e-6
+    assert 0.01 < np.linalg.norm(origins[1]) < np.linalg.norm(tiny_spec.spacing_mm)
