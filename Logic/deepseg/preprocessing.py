@@ -2,8 +2,9 @@
 
 Forward: 1. reorder axes to the model's orientation, 2. resample to its spacing, 3. normalise each channel.
 Back: 1. resample probabilities to the reordered grid, 2. reorder axes. Both resamplings are linear, so that a probability stays one,
-and follow the rule of MONAI's `Orientation` and `Spacing`, so that stock MONAI computes the same numbers. One exception: an oblique grid that is resampled
-and whose header is rounded to float32, where MONAI aligns the middles of both grids instead of their first voxels (up to half a voxel apart).
+and follow the rule of MONAI's `Orientation` and `Spacing`, so that stock MONAI computes the same numbers.
+One exception: an oblique grid that is resampled and whose header is rounded to float32, where MONAI aligns the middles of both grids
+instead of their first voxels (up to half a voxel apart).
 """
 
 from __future__ import annotations
