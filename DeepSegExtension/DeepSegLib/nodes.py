@@ -86,8 +86,9 @@ def write_segmentation(
 ) -> vtkMRMLSegmentationNode:
     """Put a result into the scene, in one step: nothing changes if it raises.
 
-    A new node gets the volume's transform and its place in the subject hierarchy, so that the segments lie on the anatomy and move
-    with it. In an existing node only the segments this model makes are replaced; all others, and the node's own transform, stay.
+    A new node, or one still empty and under no transform, gets the volume's transform and its place in the subject hierarchy, so that
+    the segments lie on the anatomy and move with it. In any other node only the segments this model makes are replaced; all others, and
+    the node's own transform, stay.
 
     Args:
         scene: where the nodes live.
@@ -103,15 +104,19 @@ def write_segmentation(
     if image is None or tuple(image.GetDimensions()) != labels.geometry.shape:
         raise OutputError(f"The volume '{volume_node.GetName()}' has changed since the run began; start it again.")
     others = [] if node is None else _other_segments(node, labels)
-    if others and node.GetSegmentation().GetSourceRepresentationName() != binary:
+    has_segments = node is not None and node.GetSegmentation().GetNumberOfSegments() > 0
+    if has_segments and node.GetSegmentation().GetSourceRepresentationName() != binary:
         raise OutputError(
             f"The segmentation '{node.GetName()}' is not made of label maps. Choose a new one, or make 'Binary labelmap' its source first."
         )
-    oriented = _oriented_image(labels, _local_grid(volume_node, node))
+    is_fresh = node is None or not (has_segments or node.GetTransformNodeID())
+    oriented = _oriented_image(labels, _ijk_to_parent(volume_node) if is_fresh else _local_grid(volume_node, node))
 
     if node is None:
         node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", scene.GenerateUniqueName(f"{volume_node.GetName()} segmentation"))
+    if node.GetDisplayNode() is None:
         node.CreateDefaultDisplayNodes()
+    if is_fresh:
         node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
         _place_beside(scene, node, volume_node)
     was_modifying = node.StartModify()
@@ -178,9 +183,9 @@ def _range_of(occupied: np.ndarray) -> tuple[int, int]:
     return (int(indices[0]), int(indices[-1])) if len(indices) else (0, 0)
 
 
-def _local_grid(volume_node: vtkMRMLScalarVolumeNode, node: vtkMRMLSegmentationNode | None) -> np.ndarray:
+def _local_grid(volume_node: vtkMRMLScalarVolumeNode, node: vtkMRMLSegmentationNode) -> np.ndarray:
     """Voxel index to the segmentation's own coordinates: the volume's grid, seen from below the segmentation's transform."""
-    if node is None or node.GetTransformNodeID() == volume_node.GetTransformNodeID():
+    if node.GetTransformNodeID() == volume_node.GetTransformNodeID():
         return _ijk_to_parent(volume_node)
     try:
         world = _parent_to_world(volume_node) @ _ijk_to_parent(volume_node)

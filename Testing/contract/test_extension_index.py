@@ -75,8 +75,7 @@ def test_picture_urls_are_literal_and_name_files_of_this_repository(name):
         assert url.endswith((".png", ".jpg", ".jpeg", ".gif"))
         here = re.fullmatch(r"https://raw\.githubusercontent\.com/deepseg/SlicerDeepSeg/main/(.+)", url)
         assert here, f"{url} is not in this repository"
-        if name == "EXTENSION_ICONURL":
-            assert (REPOSITORY / here[1]).is_file()
+        assert (REPOSITORY / here[1]).is_file()
 
 
 def test_there_is_a_license():

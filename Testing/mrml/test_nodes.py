@@ -189,6 +189,19 @@ def test_an_existing_segmentation_keeps_its_own_transform(a_scene, a_volume_node
     np.testing.assert_array_equal(voxels_of(node, "deepseg_1", volume.geometry), some_labels.array == 1)
 
 
+def test_an_empty_segmentation_the_user_has_just_made_is_treated_as_a_new_one(a_scene, a_volume_node, some_labels):
+    a_volume_node.SetAndObserveTransformNodeID(linear_transform(a_scene, 25, (30, -4, 5)).GetID())
+    node = a_scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "mine")
+    volume = nodes.volume_from_node(a_volume_node)
+
+    nodes.write_segmentation(a_scene, with_geometry(some_labels, volume.geometry), a_volume_node, node)
+
+    assert node.GetName() == "mine"
+    assert node.GetTransformNodeID() == a_volume_node.GetTransformNodeID()
+    assert node.GetDisplayNode() is not None
+    np.testing.assert_array_equal(voxels_of(node, "deepseg_1", volume.geometry), some_labels.array == 1)
+
+
 def test_only_the_models_own_segments_are_replaced(a_scene, a_volume_node, some_labels):
     """A hand-drawn segment in the same layer, and one between the model's segments, keep voxels, names, colours and order."""
     import slicer
