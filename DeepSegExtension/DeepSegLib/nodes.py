@@ -125,7 +125,7 @@ def write_segmentation(
             node.GetSegmentation().SetSourceRepresentationName(binary)
             node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
         for label in labels.labels:
-            _replace_segment(node, label, oriented)
+            _replace_segment(node, segment_id(labels, label), label, oriented)
         for key, value in labels.attributes.items():
             node.SetAttribute(key, value)
         node.SetNodeReferenceID(INPUT_VOLUME_ROLE, volume_node.GetID())
@@ -134,11 +134,11 @@ def write_segmentation(
     return node
 
 
-def _replace_segment(node: vtkMRMLSegmentationNode, label: Label, oriented: vtkOrientedImageData) -> None:
+def _replace_segment(node: vtkMRMLSegmentationNode, name: str, label: Label, oriented: vtkOrientedImageData) -> None:
     """Add one label's segment in the place of the segment with the same id; all labels share one image, as layers do in Slicer."""
     import slicer
 
-    segmentation, name = node.GetSegmentation(), segment_id(label)
+    segmentation = node.GetSegmentation()
     following = ""
     if segmentation.GetSegment(name):
         index = segmentation.GetSegmentIndex(name)
@@ -158,7 +158,7 @@ def _replace_segment(node: vtkMRMLSegmentationNode, label: Label, oriented: vtkO
 
 
 def _other_segments(node: vtkMRMLSegmentationNode, labels: LabelMap) -> list[str]:
-    own = {segment_id(label) for label in labels.labels}
+    own = {segment_id(labels, label) for label in labels.labels}
     segmentation = node.GetSegmentation()
     names = [segmentation.GetNthSegmentID(n) for n in range(segmentation.GetNumberOfSegments())]
     return [name for name in names if name not in own]

@@ -25,13 +25,13 @@ def test_a_saved_and_loaded_scene_gives_everything_back(a_scene, an_application,
 
     node = a_scene.GetFirstNodeByClass("vtkMRMLSegmentationNode")
     segmentation = node.GetSegmentation()
-    assert [segmentation.GetNthSegmentID(n) for n in range(segmentation.GetNumberOfSegments())] == ["deepseg_1", "deepseg_2", "deepseg_3"]
+    assert [segmentation.GetNthSegmentID(n) for n in range(segmentation.GetNumberOfSegments())] == ["hippocampus-mr_1", "hippocampus-mr_2", "hippocampus-mr_3"]
     for label in labels.labels:
-        segment = segmentation.GetSegment(f"deepseg_{label.value}")
+        segment = segmentation.GetSegment(f"hippocampus-mr_{label.value}")
         assert segment.GetName() == label.name
         np.testing.assert_allclose(segment.GetColor(), label.color, atol=1e-5)
-        np.testing.assert_array_equal(voxels_of(node, f"deepseg_{label.value}", geometry), labels.array == label.value)
-    assert "SCT^5366008^Hippocampus~SCT^255551008^Posterior" in terminology_of(node, "deepseg_2")
+        np.testing.assert_array_equal(voxels_of(node, f"hippocampus-mr_{label.value}", geometry), labels.array == label.value)
+    assert "SCT^5366008^Hippocampus~SCT^255551008^Posterior" in terminology_of(node, "hippocampus-mr_2")
     assert {key: node.GetAttribute(key) for key in labels.attributes} == labels.attributes
     volume_node = a_scene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
     assert node.GetNodeReference(nodes.INPUT_VOLUME_ROLE) is volume_node
@@ -52,12 +52,12 @@ def test_slicer_reads_a_segmentation_file_of_deepseg(a_scene, a_geometry, tmp_pa
     segmentation = node.GetSegmentation()
     assert segmentation.GetNumberOfSegments() == 3
     for label in labels.labels:
-        name = f"deepseg_{label.value}"
+        name = f"hippocampus-mr_{label.value}"
         segment = segmentation.GetSegment(name)
         assert segment.GetName() == label.name
         np.testing.assert_allclose(segment.GetColor(), label.color, atol=1e-5)
         np.testing.assert_array_equal(voxels_of(node, name, a_geometry), labels.array == label.value)
-    assert "SCT^5366008^Hippocampus~SCT^255549009^Anterior" in terminology_of(node, "deepseg_1")
+    assert "SCT^5366008^Hippocampus~SCT^255549009^Anterior" in terminology_of(node, "hippocampus-mr_1")
 
 
 def test_a_segmentation_node_and_a_segmentation_file_name_and_code_the_same(a_scene, an_oblique_volume, some_labels, tmp_path):
@@ -69,6 +69,6 @@ def test_a_segmentation_node_and_a_segmentation_file_name_and_code_the_same(a_sc
     storage.SetFileName(str(tmp_path / "result.seg.nrrd"))
     assert storage.ReadData(read)
 
-    for name in ("deepseg_1", "deepseg_2", "deepseg_3"):
+    for name in ("hippocampus-mr_1", "hippocampus-mr_2", "hippocampus-mr_3"):
         assert terminology_of(read, name) == terminology_of(made, name)
         assert read.GetSegmentation().GetSegment(name).GetName() == made.GetSegmentation().GetSegment(name).GetName()

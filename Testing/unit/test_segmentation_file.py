@@ -46,7 +46,7 @@ def test_absent_codes_leave_empty_parts():
 def test_a_header_lists_each_segment_once_with_its_value(a_label_map):
     header = segmentation_header(a_label_map)
     assert [header[f"Segment{n}_LabelValue"] for n in (0, 1)] == ["1", "2"]
-    assert [header[f"Segment{n}_ID"] for n in (0, 1)] == [segment_id(FRONT), segment_id(BACK)]
+    assert [header[f"Segment{n}_ID"] for n in (0, 1)] == ["tiny_1", "tiny_2"]
     assert header["Segment0_Extent"] == "0 8 0 10 0 6"
     assert "Segment2_ID" not in header
     assert header["DeepSeg.Model"] == "tiny"
@@ -81,9 +81,9 @@ def test_slicer_reads_the_file_as_the_segments_that_were_written(a_label_map, tm
     assert storage.ReadData(node)
 
     segmentation = node.GetSegmentation()
-    assert [segmentation.GetNthSegmentID(n) for n in range(segmentation.GetNumberOfSegments())] == ["deepseg_1", "deepseg_2"]
+    assert [segmentation.GetNthSegmentID(n) for n in range(segmentation.GetNumberOfSegments())] == ["tiny_1", "tiny_2"]
     for label in a_label_map.labels:
-        segment = segmentation.GetSegment(segment_id(label))
+        segment = segmentation.GetSegment(segment_id(a_label_map, label))
         assert segment.GetName() == label.name
         np.testing.assert_allclose(segment.GetColor(), label.color, atol=1e-6)
         entry = vtk.reference("")
