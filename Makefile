@@ -1,6 +1,8 @@
 # `make demo` and `make test` set up everything they need in .venv and work offline from the second time on.
 PYTHON ?= python3
 VENV ?= .venv
+# The tests find cmake and ninja there.
+export PATH := $(abspath $(VENV)/bin):$(PATH)
 PIP = $(VENV)/bin/pip install --quiet --constraint constraints.txt
 PACKAGES = pyproject.toml train/pyproject.toml constraints.txt
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from deepseg.bundle import ModelBundle
 from deepseg.geometry import Geometry
 from deepseg.networks import build_network

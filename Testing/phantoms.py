@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+
 from deepseg.geometry import Geometry
 from deepseg.volume import Volume
 

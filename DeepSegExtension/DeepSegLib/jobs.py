@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from deepseg.api import LOG, DeepSegError, Job, LabelMap, Progress, read_result, write_job
-
 from DeepSegLib.search_path import logic_folder
 
 _POLL_S = 0.02

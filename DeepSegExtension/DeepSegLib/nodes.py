@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from deepseg.api import Box, Geometry, Label, LabelMap, OutputError, RegionError, Volume, VolumeError, reverse_axes, segment_id, terminology_entry
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from deepseg.api import DeepSegError, Progress
-
 from DeepSegLib import dependencies
 from DeepSegLib.models import InstalledModel, installed_models
 from DeepSegLib.segmentation_run import SegmentationRun

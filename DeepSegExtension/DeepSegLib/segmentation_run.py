@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepseg.api import DeepSegError, Job, OutputError, Progress, find_model
-
 from DeepSegLib.jobs import SegmentationJob, Worker, start_worker
 from DeepSegLib.nodes import box_from_roi, volume_from_node, write_segmentation
 

@@ -85,8 +85,8 @@ def cancel_leaves_the_scene_as_it_was(test: TestCase, logic: Any) -> None:
 def a_volume_node() -> Any:
     """A bright bent rod in noise, about as large as a hippocampus, in the middle of the scene."""
     import slicer
-    from deepseg.api import Geometry, Volume
 
+    from deepseg.api import Geometry, Volume
     from DeepSegLib.nodes import node_from_volume
 
     i, j, k = np.indices((40, 56, 40)) - np.array([20, 28, 20]).reshape(3, 1, 1, 1)

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from deepseg import api
 from deepseg.bundle import sha256_of
 from deepseg.errors import ModelError

@@ -9,6 +9,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+
 from deepseg import api
 from deepseg.geometry import Geometry
 from deepseg.volume import Volume

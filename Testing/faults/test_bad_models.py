@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+
 from deepseg import api
 from deepseg.bundle import sha256_of
 from deepseg.errors import DeepSegError, ModelError
 from deepseg.golden import phantom
-from safetensors.torch import load_file, save_file
 
 WEIGHTS, METADATA = "models/model.safetensors", "configs/metadata.json"
 

@@ -9,6 +9,7 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
 from deepseg import api, cli
 
 MODEL = "hippocampus-mr"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from deepseg.api import Box, DeepSegError, Geometry, Job, Volume, segment
 from DeepSegLib import jobs
 from DeepSegLib.search_path import logic_folder

@@ -6,11 +6,12 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+
 from deepseg import api
 from deepseg.bundle import ModelBundle, sha256_of
 from deepseg.errors import ModelError
 from deepseg.golden import GOLDEN_FILE, TOLERANCE, check_golden, phantom
-from safetensors.torch import load_file, save_file
 
 
 def test_a_model_is_shipped():

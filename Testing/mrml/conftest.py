@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from deepseg.api import Volume
 from mrml.phantoms import GRIDS, THICK_OBLIQUE, labels_on
 

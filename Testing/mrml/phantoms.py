@@ -1,6 +1,7 @@
 """Grids and labels for tests: thick slices, oblique, flipped and swapped axes."""
 
 import numpy as np
+
 from deepseg.api import Code, Geometry, Label, LabelMap, Terminology
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from deepseg.api import LabelMap, OutputError, RegionError, Volume, VolumeError
 from DeepSegLib import nodes
 from mrml.phantoms import THICK_OBLIQUE, grid, rotation

@@ -4,6 +4,7 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
 from deepseg.api import read_volume, write_volume
 from DeepSegLib import nodes
 from mrml.scenes import ijk_to_ras_of

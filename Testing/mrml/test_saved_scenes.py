@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from deepseg.api import write_label_map
 from DeepSegLib import nodes
 from mrml.phantoms import labels_on
@@ -25,7 +26,11 @@ def test_a_saved_and_loaded_scene_gives_everything_back(a_scene, an_application,
 
     node = a_scene.GetFirstNodeByClass("vtkMRMLSegmentationNode")
     segmentation = node.GetSegmentation()
-    assert [segmentation.GetNthSegmentID(n) for n in range(segmentation.GetNumberOfSegments())] == ["hippocampus-mr_1", "hippocampus-mr_2", "hippocampus-mr_3"]
+    assert [segmentation.GetNthSegmentID(n) for n in range(segmentation.GetNumberOfSegments())] == [
+        "hippocampus-mr_1",
+        "hippocampus-mr_2",
+        "hippocampus-mr_3",
+    ]
     for label in labels.labels:
         segment = segmentation.GetSegment(f"hippocampus-mr_{label.value}")
         assert segment.GetName() == label.name

@@ -3,10 +3,10 @@
 import json
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
+
 from deepseg.api import DeepSegError, ModelError, RegionError
 from DeepSegLib import nodes
 from DeepSegLib.segmentation_run import SegmentationRun

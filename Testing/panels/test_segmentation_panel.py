@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+
 from deepseg.api import DeepSegError, Progress
 from DeepSegLib import dependencies, segmentation_panel
 from DeepSegLib.models import InstalledModel

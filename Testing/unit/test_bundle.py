@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file
+
 from deepseg import api
 from deepseg.bundle import ModelBundle, sha256_of
 from deepseg.errors import ModelError, OutputError
 from deepseg.geometry import Box, Geometry
 from deepseg.golden import phantom as golden_phantom
 from deepseg.volume import Volume
-from safetensors.torch import load_file
 
 
 def test_a_saved_model_is_a_monai_bundle_with_all_its_parts(tiny_bundle):

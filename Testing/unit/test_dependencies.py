@@ -5,6 +5,7 @@ import sys
 from importlib.metadata import version
 
 import pytest
+
 from DeepSegLib import dependencies
 
 

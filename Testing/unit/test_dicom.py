@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
 from deepseg.errors import VolumeError
 from deepseg.io import read_volume
 from phantoms import turn
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 STUDY, SERIES, FRAME = generate_uid(), generate_uid(), generate_uid()
 ROWS, COLUMNS, SLICES = 6, 8, 5

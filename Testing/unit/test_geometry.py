@@ -6,9 +6,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from nibabel.orientations import axcodes2ornt, io_orientation
+
 from deepseg.errors import RegionError, VolumeError
 from deepseg.geometry import Box, Geometry, flip_lps_ras, reverse_axes
-from nibabel.orientations import axcodes2ornt, io_orientation
 from phantoms import awkward_grid, numbered_volume, turn
 
 CODES = ["".join(letters) for axes in permutations(("RL", "AP", "SI")) for letters in product(*axes)]

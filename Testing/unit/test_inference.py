@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from monai.inferers import sliding_window_inference
+from monai.inferers.utils import compute_importance_map
+
 from deepseg.errors import ModelError
 from deepseg.inference import gaussian_weight, infer_logits, window_starts
 from deepseg.networks import build_network
-from monai.inferers import sliding_window_inference
-from monai.inferers.utils import compute_importance_map
 
 PATCH = (8, 12, 10)
 

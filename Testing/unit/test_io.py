@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
 from deepseg.errors import OutputError, VolumeError
 from deepseg.geometry import Geometry
 from deepseg.io import check_output, read_label_array, read_volume, write_label_map, write_volume, write_whole

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from deepseg.metrics import SurfaceDistances, dice, iou
 
 SPACING = (1.0, 2.0, 0.5)

@@ -5,6 +5,7 @@ import gzip
 import nibabel
 import numpy as np
 import pytest
+
 from deepseg.errors import VolumeError
 from deepseg.io import read_volume
 

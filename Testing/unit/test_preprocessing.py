@@ -5,14 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from monai.data import MetaTensor
+from monai.transforms import Compose, NormalizeIntensityd, Orientationd, ScaleIntensityRanged, Spacingd
+
 from deepseg.errors import ModelError, VolumeError
 from deepseg.geometry import Geometry
 from deepseg.normalisation import NORMALISATIONS, normalise
 from deepseg.preprocessing import prepare, prepare_labels, restore
 from deepseg.spec import InputSpec
 from deepseg.volume import LabelMap, Volume
-from monai.data import MetaTensor
-from monai.transforms import Compose, NormalizeIntensityd, Orientationd, ScaleIntensityRanged, Spacingd
 from phantoms import awkward_grid, numbered_volume, turn
 
 

@@ -1,4 +1,5 @@
 import pytest
+
 from deepseg import progress
 from deepseg.errors import Cancelled
 from deepseg.progress import Tracker

@@ -13,6 +13,8 @@ from xml.etree import ElementTree
 import nibabel
 import numpy as np
 import pytest
+from PIL import Image
+
 from deepseg.bundle import ModelBundle
 from deepseg.errors import DeepSegError, OutputError, VolumeError
 from deepseg.geometry import Box, Geometry
@@ -21,7 +23,6 @@ from deepseg.report import headline, metric_table, render, side_of, volume_rows,
 from deepseg.results import Prediction
 from deepseg.surface import Camera, surface_picture, surfaces
 from deepseg.volume import Code, Label, LabelMap, Terminology, Volume
-from PIL import Image
 
 SPACING = np.array([0.7, 0.8, 3.0])
 SHAPE = (60, 50, 16)

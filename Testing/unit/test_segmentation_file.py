@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from deepseg.io import write_label_map
 from deepseg.segmentation_file import segment_id, segmentation_header, terminology_entry
 from deepseg.volume import Code, Label, LabelMap, Terminology

@@ -2,6 +2,7 @@ import copy
 import json
 
 import pytest
+
 from deepseg.errors import ModelError
 from deepseg.spec import SCHEMA_VERSION, ModelSpec
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from deepseg.errors import RegionError, VolumeError
 from deepseg.geometry import Box, Geometry
 from deepseg.volume import Label, LabelMap, Volume

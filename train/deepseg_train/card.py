@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from deepseg.spec import ModelSpec
-
 from deepseg_train.evaluate import table
 
 WEIGHTS_LICENCE = """The weights in this folder are licensed apart from DeepSeg's code (Apache-2.0).

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 import yaml
+
 from deepseg.errors import ModelError
 from deepseg.spec import SCHEMA_VERSION, ModelSpec
-
 from deepseg_train.errors import ConfigError
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
 from deepseg.errors import VolumeError
 from deepseg.io import read_label_array, read_volume
 from deepseg.spec import ModelSpec
 from deepseg.volume import LabelMap, Volume
-
 from deepseg_train.errors import DatasetError
 
 
@@ -60,6 +60,12 @@ def find_cases(folder: Path) -> list[Case]:
     if missing:
         raise DatasetError(f"{len(missing)} files named in {description} are missing:\n  " + "\n  ".join(missing))
     return cases
+
+
+def describe(folder: Path) -> str:
+    """What a dataset says of itself in dataset.json: name, description and licence."""
+    told = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+    return ". ".join(str(told[key]).rstrip(".") for key in ("name", "description", "licence") if told.get(key)) or folder.name
 
 
 def read_checked(cases: list[Case], spec: ModelSpec) -> list[tuple[Volume, LabelMap]]:

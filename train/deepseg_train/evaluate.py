@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from deepseg import api
-from deepseg.metrics import SurfaceDistances, dice, iou
 from tqdm import tqdm
 
+from deepseg import api
+from deepseg.metrics import SurfaceDistances, dice, iou
 from deepseg_train.dataset import Case
 
 SURFACE_TOLERANCE_MM = 1.0

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from deepseg import api
 
+from deepseg import api
 from deepseg_train.card import licence_text, model_card
 from deepseg_train.config import TrainConfig, load_config
-from deepseg_train.dataset import find_cases
+from deepseg_train.dataset import describe, find_cases
 from deepseg_train.errors import ConfigError
 from deepseg_train.evaluate import evaluate_cases, summarise, table, write_rows
 from deepseg_train.fit import BEST, CONFIG_COPY, SPLIT_COPY
@@ -35,15 +36,14 @@ def export(run: Path, data: Path, folder: Path) -> api.ModelBundle:
         raise api.OutputError(f"{folder} exists already. Remove it or name another folder for the model.")
     config = load_config(run / CONFIG_COPY)
     split = load_split(run / SPLIT_COPY, find_cases(data))
+    if not split["test"]:
+        raise ConfigError(f"The split {run / SPLIT_COPY} has no test cases; a model is exported with figures on cases it never saw.")
     checkpoint = torch.load(run / BEST, map_location="cpu", weights_only=True)
     state = {key.removeprefix("network."): value for key, value in checkpoint["state_dict"].items() if key.startswith("network.")}
-    spec = replace(config.spec, provenance=_provenance(config, run, {part: len(cases) for part, cases in split.items()}, checkpoint))
-    draft = folder.with_name(f".{folder.name}-draft")
-    bundle = _save(draft, replace(spec, metrics={}), state)
-    try:
-        rows = evaluate_cases(bundle, split["test"])
-    finally:
-        _remove(draft)
+    sizes = {part: len(cases) for part, cases in split.items()}
+    spec = replace(config.spec, provenance={"data": describe(data), **_provenance(config, run, sizes, checkpoint)})
+    with tempfile.TemporaryDirectory(prefix="deepseg-") as work:
+        rows = evaluate_cases(_save(Path(work) / "draft", spec, state), split["test"])
     metrics = {"what": f"Test cases of the committed split ({len(split['test'])} patients, not used in training).", **summarise(rows)}
     write_rows(rows, run / "test.csv")
     print(table(metrics), flush=True)
@@ -59,7 +59,6 @@ def _provenance(config: TrainConfig, run: Path, sizes: dict[str, int], checkpoin
     versions = json.loads((run / "versions.json").read_text(encoding="utf-8"))
     return {
         "split": ", ".join(f"{size} {part}" for part, size in sizes.items()),
-        "config": config.path.name,
         "seed": config.training.seed,
         "epochs": f"best of validation at epoch {checkpoint['epoch'] + 1} of {config.training.max_epochs}",
         "steps": checkpoint["global_step"],
@@ -67,9 +66,3 @@ def _provenance(config: TrainConfig, run: Path, sizes: dict[str, int], checkpoin
         "weights": f"exponential moving average ({config.training.ema_decay}), stored as float16",
         "versions": ", ".join(f"{name} {number}" for name, number in versions.items()),
     }
-
-
-def _remove(folder: Path) -> None:
-    import shutil
-
-    shutil.rmtree(folder, ignore_errors=True)

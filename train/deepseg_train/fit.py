@@ -11,12 +11,12 @@ from pathlib import Path
 
 import lightning
 import torch
-from deepseg.preprocessing import prepare, prepare_labels
-from deepseg.spec import ModelSpec
 from lightning.pytorch import callbacks
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader, Dataset
 
+from deepseg.preprocessing import prepare, prepare_labels
+from deepseg.spec import ModelSpec
 from deepseg_train.augmentation import training_transform
 from deepseg_train.config import TrainConfig, load_config
 from deepseg_train.dataset import Case, find_cases, read_checked

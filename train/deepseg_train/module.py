@@ -7,11 +7,11 @@ from typing import Any
 
 import lightning
 import torch
+
 from deepseg.inference import infer_logits
 from deepseg.metrics import dice
 from deepseg.networks import build_network
 from deepseg.spec import ModelSpec
-
 from deepseg_train.config import TrainingSettings
 from deepseg_train.losses import DeepSupervisionLoss
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+
 from deepseg.geometry import Geometry
 from deepseg.io import write_label_map, write_volume
 from deepseg.volume import Label, LabelMap, Volume

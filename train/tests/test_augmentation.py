@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+
 from deepseg_train.augmentation import training_transform
 from deepseg_train.config import load_config
 

@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+
 from deepseg_train.config import load_config
 from deepseg_train.errors import ConfigError
 
@@ -39,7 +40,11 @@ def test_a_missing_key_is_named(tmp_path, shipped):
 
 @pytest.mark.parametrize(
     ("key", "value", "said"),
-    [("schedule", "linear", "expected one of cosine, polynomial"), ("batch_size", 1.5, "a whole number"), ("learning_rate", "fast", "expected a number")],
+    [
+        ("schedule", "linear", "expected one of cosine, polynomial"),
+        ("batch_size", 1.5, "a whole number"),
+        ("learning_rate", "fast", "expected a number"),
+    ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(tmp_path, shipped, key, value, said):
     shipped["training"][key] = value

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+
 from deepseg.geometry import Geometry
 from deepseg.io import write_label_map
 from deepseg.volume import LabelMap

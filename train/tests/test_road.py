@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from deepseg import api
 from deepseg.golden import check_golden
 
