@@ -121,7 +121,7 @@ class ProgressBar:
     def __enter__(self) -> ProgressBar:
         from tqdm import tqdm
 
-        self._bar = tqdm(total=100, bar_format="{desc}: {percentage:3.0f}% |{bar}| {postfix}", leave=False, file=sys.stderr)
+        self._bar = tqdm(total=100, bar_format="{desc}: {percentage:3.0f}% |{bar}|{postfix}", leave=False, file=sys.stderr)
         return self
 
     def show(self, progress: api.Progress) -> None:

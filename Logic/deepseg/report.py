@@ -19,7 +19,13 @@ from deepseg.surface import CAMERAS, surface_picture, surfaces
 from deepseg.volume import Label, LabelMap, Volume
 
 _SIDES = {"7771000": "Left", "24028007": "Right"}
-_METRIC_NAMES = {"dice": "Dice", "iou": "IoU", "hd95_mm": "HD95 (mm)", "hd95": "HD95 (mm)", "surface_dice_1mm": "Surface Dice at 1 mm"}
+_METRIC_NAMES = {
+    "dice": "Dice",
+    "iou": "IoU",
+    "hd95_mm": "HD95 (mm)",
+    "surface_dice_1mm": "Surface Dice at 1 mm",
+    "volume_error_percent": "Volume error (%)",
+}
 _PROVENANCE_NAMES = {
     "DeepSeg.Model": "Model",
     "DeepSeg.ModelVersion": "Model version",
