@@ -41,8 +41,9 @@ class Worker(Protocol):
 
 def python_executable() -> str:
     """The interpreter to start: PythonSlicer inside Slicer, this interpreter elsewhere."""
-    beside = Path(sys.executable).with_name("PythonSlicer" + Path(sys.executable).suffix)
-    return str(beside) if beside.is_file() else shutil.which("PythonSlicer") or sys.executable
+    here = Path(sys.executable or "python")  # Slicer leaves it empty where PythonSlicer is not on its path
+    beside = here.with_name("PythonSlicer" + here.suffix)
+    return str(beside) if beside.is_file() else shutil.which("PythonSlicer") or str(here)
 
 
 def start_worker(folder: Path) -> Worker:

@@ -38,6 +38,7 @@ class SegmentationPanel:
         self._ui, self._logic, self._timer, self._confirm = ui, logic, timer, confirm
         self._models: list[InstalledModel] = []
         self._run: SegmentationRun | None = None
+        self._installing = False
         timer.setInterval(POLL_INTERVAL_MS)
         timer.connect("timeout()", self._on_timer)
         ui.applyButton.connect("clicked(bool)", self._on_apply)
@@ -78,12 +79,12 @@ class SegmentationPanel:
         if not self.parameters:
             return
         index = self._ui.modelSelector.findData(self.parameters.modelName)
-        if index >= 0 and index != self._ui.modelSelector.currentIndex:
+        if index != self._ui.modelSelector.currentIndex:
             self._ui.modelSelector.currentIndex = index
         chosen = [model for model in self._models if model.name == self.parameters.modelName]
         self._ui.modelSummaryLabel.text = f"{chosen[0].summary} {chosen[0].intended_use}" if chosen else ""
         ready = bool(self.parameters.inputVolume and chosen)
-        self._ui.applyButton.enabled = ready and not self.running
+        self._ui.applyButton.enabled = ready and not self.running and not self._installing
         self._ui.applyButton.toolTip = "Segment the volume." if ready else "Choose a volume and a model first."
 
     def stop(self, message: str) -> None:
@@ -95,9 +96,11 @@ class SegmentationPanel:
             self._show_idle(message)
 
     def _on_apply(self, checked: bool = False) -> None:
-        chosen = self.parameters
+        chosen = self._logic.getParameterNode()
         try:
-            dependencies.install(self._confirm)
+            self._install()
+            if not chosen.inputVolume:
+                raise DeepSegError("Choose a volume and a model first.")
             self._run = self._logic.start(chosen.inputVolume, chosen.modelName, chosen.outputSegmentation, chosen.regionOfInterest)
         except DeepSegError as error:
             self._show_idle(str(error), failed=True)
@@ -108,22 +111,40 @@ class SegmentationPanel:
         self._show_progress(self._run.progress)
         self._timer.start()
 
+    def _install(self) -> None:
+        """Install what is missing. Qt's events go on meanwhile: Apply waits, and the scene may be another one afterwards."""
+        self._installing = True
+        try:
+            self._show_idle("Looking for the Python packages a run needs. The Python console shows an installation.")
+            self._ui.applyButton.enabled = False
+            dependencies.install(self._confirm)
+        finally:
+            self._installing = False
+            self._show_idle("")
+
     def _on_cancel(self, checked: bool = False) -> None:
         self.stop("Cancelled. The scene is as it was.")
 
     def _on_timer(self) -> None:
         if self._run is None:
             self._timer.stop()
-        elif self._run.poll():
+            return
+        try:
+            goes_on = self._run.poll()
+        except Exception as error:  # a defect; without an end of the run the timer would raise it again and again
+            self.stop("")
+            self._show_idle(f"The run stopped on an unexpected error ({error}). The Python console shows it.", failed=True)
+            raise
+        if goes_on:
             self._show_progress(self._run.progress)
+            return
+        run, self._run = self._run, None
+        self._timer.stop()
+        if run.node:
+            self._logic.getParameterNode().outputSegmentation = run.node
+            self._show_idle(f"Done: {run.node.GetName()}")
         else:
-            run, self._run = self._run, None
-            self._timer.stop()
-            if run.node:
-                self._logic.getParameterNode().outputSegmentation = run.node
-                self._show_idle(f"Done: {run.node.GetName()}")
-            else:
-                self._show_idle(run.error or "", failed=True)
+            self._show_idle(run.error or "", failed=True)
 
     def _on_model_selected(self, index: int) -> None:
         if self.parameters and index >= 0:
@@ -141,8 +162,7 @@ class SegmentationPanel:
         node.CreateDefaultDisplayNodes()
 
     def _on_output_changed(self, node: Any) -> None:
-        self._ui.show3DButton.setSegmentationNode(node)
-        self._ui.show3DButton.enabled = node is not None
+        self._ui.show3DButton.setSegmentationNode(node)  # which also enables it, once there are segments
 
     def _show_progress(self, progress: Progress) -> None:
         left = "" if progress.seconds_left is None else f", about {max(round(progress.seconds_left), 1)} s left"

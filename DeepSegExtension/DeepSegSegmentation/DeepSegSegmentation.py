@@ -106,9 +106,12 @@ class DeepSegSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
     def initializeParameterNode(self):
         self.panel.list_models()
         self.setParameterNode(self.logic.getParameterNode())
-        firstVolumeNode = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
-        if firstVolumeNode and not self._parameterNode.inputVolume:
-            self._parameterNode.inputVolume = firstVolumeNode
+        if not self._parameterNode.inputVolume:
+            # Those the selector offers: a scene also counts label maps and vector volumes as scalar volumes.
+            volumeNodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+            offered = [node for node in volumeNodes if node.GetClassName() == "vtkMRMLScalarVolumeNode" and not node.GetHideFromEditors()]
+            if offered:
+                self._parameterNode.inputVolume = offered[0]
 
     def setParameterNode(self, parameterNode):
         if self._parameterNode:
@@ -117,7 +120,9 @@ class DeepSegSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
             self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
         self._parameterNode = parameterNode
         if self._parameterNode:
-            self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
+            # connectGui does the same, but before Slicer 5.10 it returns no tag, so that nothing could be disconnected.
+            bound = {name: widget for widget in vars(self.ui).values() if (name := widget.property("SlicerParameterName"))}
+            self._parameterNodeGuiTag = self._parameterNode.connectParametersToGui(bound)
             self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
         if self.panel:
             self.panel.show(self._parameterNode)

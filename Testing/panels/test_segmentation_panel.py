@@ -216,10 +216,57 @@ def test_the_surfaces_button_follows_the_output(a_panel, ui):
     node = object()
     ui.outputSelector.emit("currentNodeChanged(vtkMRMLNode*)", node)
     assert ui.show3DButton.node is node
-    assert ui.show3DButton.enabled
 
     ui.outputSelector.emit("currentNodeChanged(vtkMRMLNode*)", None)
-    assert not ui.show3DButton.enabled
+    assert ui.show3DButton.node is None
+
+
+def test_a_scene_from_elsewhere_with_an_unknown_model_shows_none_chosen(a_panel, ui, logic):
+    logic.parameters.modelName = "liver-ct"
+
+    a_panel.update()
+
+    assert ui.modelSelector.currentIndex == -1
+    assert not ui.applyButton.enabled
+
+
+def test_apply_works_after_the_module_was_left(a_panel, ui, logic):
+    a_panel.show(None)
+
+    ui.applyButton.emit("clicked(bool)", False)
+
+    assert logic.started == [("head", "hippocampus-mr", None, None)]
+
+
+def test_while_packages_are_installed_apply_waits_and_a_closed_scene_starts_nothing(a_panel, ui, logic, monkeypatch):
+    seen = []
+
+    def install(confirm):
+        """Slicer handles events while pip runs: the scene is closed and the panel is brought up to date."""
+        logic.parameters.inputVolume = "another head"
+        a_panel.update()
+        seen.append((ui.applyButton.enabled, ui.statusLabel.text))
+        logic.parameters.inputVolume = None
+
+    monkeypatch.setattr(dependencies, "install", install)
+    ui.applyButton.emit("clicked(bool)", False)
+
+    assert seen == [(False, "Looking for the Python packages a run needs. The Python console shows an installation.")]
+    assert ui.statusLabel.text == "Choose a volume and a model first."
+    assert logic.started == []
+
+
+def test_a_defect_while_a_run_is_polled_ends_the_run(a_panel, ui, logic, timer):
+    ui.applyButton.emit("clicked(bool)", False)
+    logic.run.poll = lambda: 1 / 0
+
+    with pytest.raises(ZeroDivisionError):
+        timer.emit("timeout()")
+
+    assert logic.run.cancelled
+    assert not timer.running
+    assert not a_panel.running
+    assert ui.statusLabel.text.startswith("The run stopped on an unexpected error (division by zero).")
 
 
 def test_a_declined_installation_is_told_and_nothing_starts(a_panel, ui, logic, monkeypatch):
