@@ -59,6 +59,8 @@ def _parser() -> argparse.ArgumentParser:
 def _segment(options: argparse.Namespace) -> None:
     roi = _box(options.roi) if options.roi else None
     api.check_output(options.output)
+    if options.output.exists() and options.image.exists() and options.output.samefile(options.image):
+        raise api.OutputError(f"{options.output} is the image itself; its voxels would be lost. Name another output file.")
     bundle = api.load_model(options.model)
     volume = api.read_volume(options.image)
     if roi:

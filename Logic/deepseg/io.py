@@ -14,7 +14,7 @@ from deepseg.dicom import read_dicom_folder
 from deepseg.errors import OutputError, VolumeError
 from deepseg.geometry import Geometry, reverse_axes
 from deepseg.itk_messages import quiet_itk, telling_line
-from deepseg.nifti import NIFTI_SUFFIXES, refuse_damaged_nifti
+from deepseg.nifti import is_nifti, refuse_damaged_nifti
 from deepseg.segmentation_file import SEGMENTATION_SUFFIX, segmentation_header
 from deepseg.volume import LabelMap, Volume
 
@@ -143,7 +143,7 @@ def _refuse_other_than_volume(path: Path, size: tuple[int, ...], components: int
 
 
 def _refuse_damaged(path: Path, reader: sitk.ImageFileReader) -> None:
-    if path.name.endswith(NIFTI_SUFFIXES) and reader.HasMetaDataKey("vox_offset"):
+    if is_nifti(path) and reader.HasMetaDataKey("vox_offset"):
         count = int(np.prod(reader.GetSize(), dtype=np.int64))
         datatype, bits, offset = (int(float(reader.GetMetaData(key))) for key in ("datatype", "bitpix", "vox_offset"))
         refuse_damaged_nifti(path, datatype, bits, offset, count)

@@ -26,8 +26,8 @@ def predict(volume: Volume, bundle: ModelBundle, roi: Box | None = None, progres
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise MemoryLimitError(_memory_advice(volume)) from error
     except RuntimeError as error:
-        # PyTorch's CPU allocator has no exception type of its own.
-        if "allocate memory" in str(error):
+        # PyTorch's allocators for the CPU and for Apple's GPU have no exception type of their own.
+        if "allocate memory" in str(error) or "out of memory" in str(error):
             raise MemoryLimitError(_memory_advice(volume)) from error
         reason = str(error).splitlines()[0]
         raise ModelError(f"The model {bundle.spec.id} cannot be run: {reason}. Its network does not fit its inputs or its window.") from error

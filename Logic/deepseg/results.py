@@ -17,7 +17,8 @@ class Prediction:
     Attributes:
         labels: uint8 or uint16 label map on the input's grid; background outside the region of interest.
         probabilities: float32 (L, I, J, K) on the input's grid, background first, summing to 1 (softmax, not calibrated); outside the region
-            of interest background is 1. None where they would take more than `PROBABILITY_LIMIT_BYTES`.
+            of interest background is 1. None where a region's, filled up to the whole grid, would take more than
+            `PROBABILITY_LIMIT_BYTES`.
         provenance: what made it, as the attributes of a segmentation node: model, hash, settings, version.
         seconds: time each stage took, in order.
     """

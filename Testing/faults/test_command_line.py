@@ -111,6 +111,13 @@ def test_an_unknown_ending_is_refused_before_any_work(capsys, tmp_path, image):
     assert_refused(*segment(capsys, image, output), output, ".seg.nrrd")
 
 
+def test_the_image_itself_is_never_overwritten(capsys, image):
+    before = image.read_bytes()
+    code, said = segment(capsys, image, image)
+    assert (code, image.read_bytes()) == (2, before)
+    assert "is the image itself" in said
+
+
 def test_a_missing_output_folder_is_refused(capsys, tmp_path, image):
     output = tmp_path / "nowhere" / "out.seg.nrrd"
     assert_refused(*segment(capsys, image, output), output, "does not exist")

@@ -50,3 +50,22 @@ def test_a_packed_file_cut_off_is_refused(tmp_path, array):
     (tmp_path / "short.nii.gz").write_bytes(packed[: len(packed) // 2])
     with pytest.raises(VolumeError, match="damaged"):
         read_volume(tmp_path / "short.nii.gz")
+
+
+@pytest.mark.parametrize("name", ["IMAGE.NII", "IMAGE.NII.GZ"])
+def test_capital_letters_in_the_name_change_nothing(tmp_path, array, name):
+    array[3, 4, 5] = np.nan
+    saved(tmp_path / name.lower(), array.astype(np.float32)).rename(tmp_path / name)
+    with pytest.raises(VolumeError, match="holds 1 voxels that are not numbers"):
+        read_volume(tmp_path / name)
+
+
+@pytest.mark.parametrize("asked", ["image.hdr", "image.img"])
+@pytest.mark.parametrize("kind", ["<f4", ">f4"])
+def test_a_pair_of_files_is_checked_too(tmp_path, array, asked, kind):
+    nibabel.Nifti1Pair(array.astype(kind), np.eye(4)).to_filename(tmp_path / "image.img")
+    np.testing.assert_allclose(read_volume(tmp_path / asked).array[0], array.astype(kind), rtol=1e-6)
+    array[3, 4, 5] = np.nan
+    nibabel.Nifti1Pair(array.astype(kind), np.eye(4)).to_filename(tmp_path / "image.img")
+    with pytest.raises(VolumeError, match="holds 1 voxels that are not numbers"):
+        read_volume(tmp_path / asked)

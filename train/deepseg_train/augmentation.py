@@ -38,11 +38,6 @@ def training_transform(settings: AugmentationSettings, patch: tuple[int, int, in
     )
 
 
-def validation_transform(patch: tuple[int, int, int]) -> mt.Compose:
-    """The middle patch, unchanged."""
-    return mt.Compose([mt.SpatialPadd(BOTH, patch), mt.CenterSpatialCropd(BOTH, patch)])
-
-
 def _fit(patch: tuple[int, int, int]) -> list[mt.Transform]:
     return [mt.SpatialPadd(BOTH, patch), mt.RandSpatialCropd(BOTH, patch, random_size=False)]
 

@@ -67,11 +67,15 @@ def _evaluate(options: argparse.Namespace) -> None:
     unknown = sorted(set(options.parts) - set(PARTS))
     if unknown:
         raise DatasetError(f"There is no part {', '.join(unknown)}; the parts of a split are {', '.join(PARTS)}.")
+    if options.csv:
+        api.check_output(options.csv, (".csv",))
     bundle = api.load_model(options.model)
     cases = find_cases(options.data)
     if options.split:
         parts = load_split(options.split, cases)
         cases = [case for part in options.parts for case in parts[part]]
+    if not cases:
+        raise DatasetError(f"There is no case to evaluate in {options.data}" + (f", parts {', '.join(options.parts)}." if options.split else "."))
     rows = evaluate_cases(bundle, cases)
     summary = summarise(rows)
     print(table(summary))

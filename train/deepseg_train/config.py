@@ -47,6 +47,18 @@ class AugmentationSettings:
     noise: dict[str, float]
 
 
+CHANGES = {
+    "affine": ("rotate_degrees", "scale", "shear", "translate_voxels"),
+    "blur": ("sigma_voxels",),
+    "low_resolution": ("lowest_zoom",),
+    "bias_field": ("strength",),
+    "gamma": ("lowest", "highest"),
+    "intensity": ("shift", "scale"),
+    "noise": ("deviation",),
+}
+"""Numbers of each random change, apart from its probability."""
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """A whole config; `spec` still lacks weights, provenance and metrics, which training adds."""
@@ -66,18 +78,26 @@ def load_config(path: Path) -> TrainConfig:
     """
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"The config {path} cannot be read: {error}") from error
     if not isinstance(raw, dict):
         raise ConfigError(f"The config {path} is not a YAML mapping with the keys model, split, training and augmentation.")
     _check_keys(raw, ["model", "split", "training", "augmentation"], str(path))
-    return TrainConfig(
-        spec=_model(raw["model"], path),
-        split=path.parent / raw["split"],
-        training=_settings(TrainingSettings, raw["training"], f"{path}: training"),
-        augmentation=_settings(AugmentationSettings, raw["augmentation"], f"{path}: augmentation"),
-        path=path,
-    )
+    if not isinstance(raw["split"], str):
+        raise ConfigError(f"{path}: split is {raw['split']!r}; expected the name of a split file beside the config.")
+    training = _settings(TrainingSettings, raw["training"], f"{path}: training")
+    for key in ("batch_size", "max_epochs", "validate_every_epochs"):
+        if getattr(training, key) < 1:
+            raise ConfigError(f"{path}: training.{key} is {getattr(training, key)}; expected at least 1.")
+    augmentation = _settings(AugmentationSettings, raw["augmentation"], f"{path}: augmentation")
+    for change, keys in CHANGES.items():
+        settings, where = getattr(augmentation, change), f"{path}: augmentation.{change}"
+        if not isinstance(settings, dict):
+            raise ConfigError(f"{where} must be a mapping; got {settings!r}.")
+        _check_keys(settings, ["probability", *keys], where)
+        for key, value in settings.items():
+            _check_number(value, f"{where}.{key}")
+    return TrainConfig(_model(raw["model"], path), path.parent / raw["split"], training, augmentation, path)
 
 
 def _model(section: dict[str, Any], path: Path) -> ModelSpec:
@@ -106,9 +126,14 @@ def _settings(kind: type, section: Any, where: str) -> Any:
             raise ConfigError(f"{where}.{key} is {value!r}; expected one of {', '.join(allowed)}.")
         if hints[key] is int and not isinstance(value, int):
             raise ConfigError(f"{where}.{key} is {value!r}; expected a whole number.")
-        if hints[key] is float and not isinstance(value, (int, float)):
-            raise ConfigError(f"{where}.{key} is {value!r}; expected a number.")
+        if hints[key] is float:
+            _check_number(value, f"{where}.{key}")
     return kind(**section)
+
+
+def _check_number(value: Any, where: str) -> None:
+    if not isinstance(value, (int, float)):
+        raise ConfigError(f"{where} is {value!r}; expected a number.")
 
 
 def _check_keys(section: dict[str, Any], known: list[str], where: str) -> None:

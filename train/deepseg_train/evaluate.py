@@ -10,19 +10,29 @@ import numpy as np
 from tqdm import tqdm
 
 from deepseg import api
+from deepseg.errors import VolumeError
 from deepseg.metrics import SurfaceDistances, dice, iou
 from deepseg_train.dataset import Case
+from deepseg_train.errors import DatasetError
 
 SURFACE_TOLERANCE_MM = 1.0
 MEASURES = ("dice", "iou", "hd95_mm", "surface_dice_1mm", "volume_error_percent")
+_ERRORS = ("hd95_mm", "volume_error_percent")
 _RESAMPLES, _SEED = 10_000, 0
 
 
 def evaluate_cases(bundle: api.ModelBundle, cases: list[Case]) -> list[dict[str, Any]]:
-    """Segment each case as a user would and compare with its reference: a row per case and label."""
+    """Segment each case as a user would and compare with its reference: a row per case and label.
+
+    Raises:
+        DatasetError: a case cannot be read; the message names it.
+    """
     rows = []
     for case in tqdm(cases, desc="evaluating", unit="case"):
-        volume, reference = case.read(bundle.spec)
+        try:
+            volume, reference = case.read(bundle.spec)
+        except VolumeError as error:
+            raise DatasetError(f"{case.name}: {error}") from error
         predicted = api.segment(volume, bundle).labels
         for label in bundle.spec.labels:
             a, b = predicted.array == label.value, reference.array == label.value
@@ -42,9 +52,12 @@ def evaluate_cases(bundle: api.ModelBundle, cases: list[Case]) -> list[dict[str,
 
 
 def summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Mean and bootstrap 95 % interval (percentile method, cases resampled) of each measure by label, as the model file holds them."""
+    """Mean and bootstrap 95 % interval (percentile method, cases resampled) of each measure by label, as the model file holds them.
+
+    A measure that is infinite in a case (HD95 where a label is missed altogether) has no mean: its figures are None.
+    """
     names = list(dict.fromkeys(row["label"] for row in rows))
-    labels = {name: {m: _interval([row[m] for row in rows if row["label"] == name]) for m in MEASURES} for name in names}
+    labels = {name: {m: _interval(m, [row[m] for row in rows if row["label"] == name]) for m in MEASURES} for name in names}
     return {"cases": len({row["case"] for row in rows}), "interval": "95 % bootstrap over cases", "labels": labels}
 
 
@@ -60,7 +73,7 @@ def table(summary: dict[str, Any]) -> str:
     """The summary as a Markdown table."""
     lines = [f"| label | {' | '.join(_HEADINGS[m] for m in MEASURES)} |", "|---" * (len(MEASURES) + 1) + "|"]
     for name, scores in summary["labels"].items():
-        cells = [f"{s['mean']:.3f} ({s['low']:.3f} to {s['high']:.3f})" for s in (scores[m] for m in MEASURES)]
+        cells = [_cell(scores[m]) for m in MEASURES]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -74,13 +87,21 @@ _HEADINGS = {
 }
 
 
-def _interval(values: list[float]) -> dict[str, float]:
+def _cell(figures: dict[str, float | None]) -> str:
+    if figures["mean"] is None:
+        return "infinite (label missed in a case)"
+    return f"{figures['mean']:.3f} ({figures['low']:.3f} to {figures['high']:.3f})"
+
+
+def _interval(measure: str, values: list[float]) -> dict[str, float | None]:
     sample = np.asarray(values, float)
+    if not np.isfinite(sample).all():
+        return dict.fromkeys(("mean", "low", "high", "worst"))
     draws = np.random.default_rng(_SEED).integers(0, len(sample), (_RESAMPLES, len(sample)))
     low, high = np.percentile(sample[draws].mean(1), [2.5, 97.5])
-    return {"mean": float(sample.mean()), "low": float(low), "high": float(high), "worst": float(_worst(sample))}
+    return {"mean": float(sample.mean()), "low": float(low), "high": float(high), "worst": float(_worst(measure, sample))}
 
 
-def _worst(sample: np.ndarray) -> float:
+def _worst(measure: str, sample: np.ndarray) -> float:
     # A score is worst where it is lowest, an error (mm, %) where it is largest.
-    return sample[np.abs(sample).argmax()] if sample.max() > 1 or sample.min() < 0 else sample.min()
+    return sample[np.abs(sample).argmax()] if measure in _ERRORS else sample.min()

@@ -86,12 +86,17 @@ def fit(config_path: Path, data: Path, run: Path) -> Path:
 def _start_or_resume(config_path: Path, run: Path) -> TrainConfig:
     """Copy config and split into the run folder once, so that the run stands on its own; return the copy's config."""
     config = load_config(config_path)
-    run.mkdir(parents=True, exist_ok=True)
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"The run folder {run} cannot be made: {error.strerror}. Name another one with --run.") from error
     copy = run / CONFIG_COPY
     if copy.exists():
         if copy.read_bytes() != config_path.read_bytes():
             raise ConfigError(f"{run} holds a run with another config ({copy} differs from {config_path}). Name a new run folder.")
     else:
+        if not config.split.is_file():
+            raise ConfigError(f"There is no split file {config.split}, which {config_path} names. A split's path is relative to its config.")
         shutil.copyfile(config.split, run / SPLIT_COPY)
         packages = {name: version(name) for name in ("torch", "monai", "lightning", "numpy", "SimpleITK")}
         (run / "versions.json").write_text(json.dumps({"python": platform.python_version(), **packages}, indent=1), encoding="utf-8")
@@ -113,7 +118,8 @@ def _trainer(config: TrainConfig, run: Path) -> lightning.Trainer:
         check_val_every_n_epoch=settings.validate_every_epochs,
         num_sanity_val_steps=0,
         log_every_n_steps=1,
-        logger=[CSVLogger(run, name="logs", version=0), TensorBoardLogger(run, name="tensorboard", version=0)],
+        # CSVLogger empties a file it finds, so each start writes one of its own.
+        logger=[CSVLogger(run, name="logs"), TensorBoardLogger(run, name="tensorboard", version=0)],
         callbacks=[
             callbacks.EMAWeightAveraging(decay=settings.ema_decay, update_starting_at_step=0),
             callbacks.ModelCheckpoint(folder, best, **watched, save_top_k=1, enable_version_counter=False),

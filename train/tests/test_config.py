@@ -5,6 +5,7 @@ import yaml
 
 from deepseg_train.config import load_config
 from deepseg_train.errors import ConfigError
+from deepseg_train.fit import fit
 
 from .conftest import SHIPPED_CONFIG
 
@@ -50,6 +51,32 @@ def test_a_wrong_value_is_named_with_what_is_allowed(tmp_path, shipped, key, val
     shipped["training"][key] = value
     with pytest.raises(ConfigError, match=said):
         load_config(write(tmp_path, shipped))
+
+
+@pytest.mark.parametrize(
+    ("section", "changed", "said"),
+    [
+        ("affine", {"rotate_degree": 15}, r"unknown key 'rotate_degree'\. Did you mean 'rotate_degrees'"),
+        ("noise", {"probability": "often"}, "noise.probability is 'often'; expected a number"),
+    ],
+)
+def test_a_slip_within_the_augmentation_is_named(tmp_path, shipped, section, changed, said):
+    shipped["augmentation"][section] |= changed
+    with pytest.raises(ConfigError, match=said):
+        load_config(write(tmp_path, shipped))
+
+
+@pytest.mark.parametrize("key", ["batch_size", "max_epochs", "validate_every_epochs"])
+def test_a_count_of_zero_is_refused(tmp_path, shipped, key):
+    shipped["training"][key] = 0
+    with pytest.raises(ConfigError, match=f"{key} is 0; expected at least 1"):
+        load_config(write(tmp_path, shipped))
+
+
+def test_a_missing_split_file_is_named_before_anything_is_read(tmp_path, shipped):
+    shipped["split"] = "elsewhere.json"
+    with pytest.raises(ConfigError, match=r"There is no split file .*elsewhere\.json"):
+        fit(write(tmp_path, shipped), tmp_path, tmp_path / "run")
 
 
 def test_a_model_section_that_breaks_the_schema_is_refused(tmp_path, shipped):
