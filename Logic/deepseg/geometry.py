@@ -167,8 +167,8 @@ class Geometry:
         if (stop <= start).any():
             seen = self.corners_ras()
             raise RegionError(
-                f"The region of interest, RAS {_mm(low)} to {_mm(high)} mm, holds no voxel of the volume, which spans {_mm(seen.min(0))} to "
-                f"{_mm(seen.max(0))} mm. Move or enlarge the region."
+                f"The region of interest, RAS {_at(low)} to {_at(high)} mm, holds no voxel of the volume, which spans {_at(seen.min(0))} to "
+                f"{_at(seen.max(0))} mm. Move or enlarge the region."
             )
         return tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
 
@@ -234,3 +234,7 @@ class Orientation:
 
 def _mm(values: np.ndarray) -> str:
     return " x ".join(f"{v:.4g}" for v in np.asarray(values))
+
+
+def _at(position: np.ndarray) -> str:
+    return f"({', '.join(f'{v:.4g}' for v in position)})"

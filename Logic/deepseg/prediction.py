@@ -10,7 +10,7 @@ import torch
 from deepseg import __version__
 from deepseg.bundle import ModelBundle
 from deepseg.devices import best_device
-from deepseg.errors import MemoryLimitError, ModelError
+from deepseg.errors import MemoryLimitError, ModelError, VolumeError
 from deepseg.geometry import Box
 from deepseg.inference import infer_logits
 from deepseg.preprocessing import prepare, restore
@@ -40,6 +40,7 @@ def _predict(volume: Volume, bundle: ModelBundle, roi: Box | None, progress: Pro
     network = bundle.build_network(device=device)
     tracker.report(0.02, "preparing the image")
     part, where = volume.cropped(roi) if roi else (volume, (slice(None),) * 3)
+    _refuse_constant(part)
     prepared = prepare(part, spec)
 
     def on_window(done: int, count: int) -> None:
@@ -60,6 +61,15 @@ def _predict(volume: Volume, bundle: ModelBundle, roi: Box | None, progress: Pro
     }
     whole = _whole_grid(probabilities, where, volume.geometry.shape)
     return Prediction(LabelMap(labels, volume.geometry, spec.labels, provenance), whole, provenance, tracker.finish())
+
+
+def _refuse_constant(part: Volume) -> None:
+    for channel in part.array:
+        if channel.min() == channel.max():
+            raise VolumeError(
+                f"'{part.name}' has the value {channel.min():g} in every voxel to be segmented, so there is nothing to find. "
+                "Choose another volume or region of interest."
+            )
 
 
 def _whole_grid(probabilities: np.ndarray, where: tuple[slice, slice, slice], shape: tuple[int, int, int]) -> np.ndarray | None:

@@ -42,11 +42,9 @@ def prepare(volume: Volume, spec: ModelSpec) -> Prepared:
     """Bring a volume to the model's grid and intensities.
 
     Raises:
-        VolumeError: the volume has another number of channels than the model takes.
+        VolumeError: the volume has another number of channels or another unit than the model takes.
     """
-    if volume.array.shape[0] != len(spec.inputs):
-        wanted = ", ".join(f"{item.name} ({item.modality})" for item in spec.inputs)
-        raise VolumeError(f"'{volume.name}' has {volume.array.shape[0]} channels; the model {spec.id} takes {len(spec.inputs)}: {wanted}.")
+    _refuse_unfit(volume, spec)
     orientation = volume.geometry.orientation_to(spec.orientation)
     oriented = volume.geometry.reoriented(orientation)
     target = oriented.with_spacing(spec.spacing_mm)
@@ -54,6 +52,18 @@ def prepare(volume: Volume, spec: ModelSpec) -> Prepared:
     resampled = _resample_linear(array, _positions(oriented, target))
     channels = [normalise(channel.numpy(), item) for channel, item in zip(resampled, spec.inputs, strict=True)]
     return Prepared(torch.from_numpy(np.stack(channels)), target, oriented, orientation)
+
+
+def _refuse_unfit(volume: Volume, spec: ModelSpec) -> None:
+    if volume.array.shape[0] != len(spec.inputs):
+        wanted = ", ".join(f"{item.name} ({item.modality})" for item in spec.inputs)
+        raise VolumeError(f"'{volume.name}' has {volume.array.shape[0]} channels; the model {spec.id} takes {len(spec.inputs)}: {wanted}.")
+    for unit, item in zip(volume.units, spec.inputs, strict=True):
+        # 'a.u.' also stands for a unit that the file does not tell.
+        if unit not in ("a.u.", item.unit):
+            raise VolumeError(
+                f"'{volume.name}' is in {unit}; the model {spec.id} takes {item.name} ({item.modality}, {item.unit}). Choose another model."
+            )
 
 
 def prepare_labels(labels: LabelMap, spec: ModelSpec) -> torch.Tensor:

@@ -127,9 +127,19 @@ def test_cancelling_stops_the_run(tiny_bundle, a_volume):
         api.segment(a_volume, tiny_bundle, progress=stop)
 
 
-def test_a_single_slice_and_a_constant_image_are_segmented(tiny_bundle, a_volume):
+def test_a_single_slice_is_segmented(tiny_bundle, a_volume):
     flat = Geometry((20, 24, 1), a_volume.geometry.ijk_to_ras)
     prediction = api.segment(Volume(a_volume.array[:, :20, :24, :1], flat), tiny_bundle)
     assert prediction.labels.array.shape == (20, 24, 1)
-    constant = Volume(a_volume.array * 0 + 0.1, a_volume.geometry)
-    assert abs(api.segment(constant, tiny_bundle).probabilities.sum(0) - 1).max() < 1e-5
+
+
+def test_a_constant_image_is_refused(tiny_bundle, a_volume):
+    constant = Volume(a_volume.array * 0 + 7, a_volume.geometry)
+    with pytest.raises(api.VolumeError, match="has the value 7 in every voxel"):
+        api.segment(constant, tiny_bundle)
+
+
+def test_a_volume_in_another_unit_is_refused(tiny_bundle, a_volume):
+    ct = Volume(a_volume.array, a_volume.geometry, ("HU",), "chest")
+    with pytest.raises(api.VolumeError, match=r"'chest' is in HU; the model .* takes"):
+        api.segment(ct, tiny_bundle)

@@ -151,7 +151,7 @@ def test_a_box_that_overlaps_is_cut_at_the_border():
     ids=["far away", "beside one face", "between voxels"],
 )
 def test_a_box_without_a_voxel_is_refused_with_where_the_volume_is(box):
-    with pytest.raises(RegionError, match=r"holds no voxel of the volume, which spans 0 x 0 x 0 to 9 x 9 x 9 mm"):
+    with pytest.raises(RegionError, match=r"holds no voxel of the volume, which spans \(0, 0, 0\) to \(9, 9, 9\) mm"):
         Geometry((10, 10, 10), np.eye(4)).slices_of(box)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import platform
+import shlex
 import shutil
 from importlib.metadata import version
 from pathlib import Path
@@ -79,7 +80,8 @@ def fit(config_path: Path, data: Path, run: Path) -> Path:
         print(f"Going on from {last}.", flush=True)
     trainer.fit(module, loader, DataLoader(validation, 1), ckpt_path=str(last) if last.exists() else None, weights_only=True)
     best = run / BEST
-    print(f"Best weights: {best}. Next: deepseg-train export {run} --data {data} -o MODEL_FOLDER", flush=True)
+    next_command = shlex.join(["deepseg-train", "export", str(run), "--data", str(data), "-o", "MODEL_FOLDER"])
+    print(f"Best weights: {best}. Next: {next_command}", flush=True)
     return best
 
 
