@@ -1,6 +1,6 @@
 """DeepSeg's door: what panels, command line, worker and scripts use.
 
-Importing it needs numpy and SimpleITK alone; PyTorch and MONAI are loaded by the first call that runs a model.
+Importing it needs numpy alone: SimpleITK is loaded when a file is read or written, PyTorch and MONAI by the first call that runs a model.
 
     from deepseg import api
     bundle = api.load_model("hippocampus-mr")

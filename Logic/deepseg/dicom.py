@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import SimpleITK as sitk
 
 from deepseg.errors import VolumeError
 from deepseg.itk_messages import quiet_itk, telling_line
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
 _MODALITY, _RESCALE_TYPE = "0008|0060", "0028|1054"
 _POSITION, _ORIENTATION = "0020|0032", "0020|0037"
@@ -30,6 +33,8 @@ def read_dicom_folder(folder: Path) -> tuple[sitk.Image, str]:
 
 
 def _read(folder: Path) -> tuple[sitk.Image, str]:
+    import SimpleITK as sitk
+
     series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
     if not series:
         raise VolumeError(f"The folder {folder} holds no DICOM series. Name an image file or a folder of DICOM slices.")
@@ -54,6 +59,8 @@ def _read(folder: Path) -> tuple[sitk.Image, str]:
 
 
 def _header(name: str) -> sitk.ImageFileReader:
+    import SimpleITK as sitk
+
     reader = sitk.ImageFileReader()
     reader.SetFileName(name)
     reader.ReadImageInformation()

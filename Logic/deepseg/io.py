@@ -6,9 +6,9 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import SimpleITK as sitk
 
 from deepseg.dicom import read_dicom_folder
 from deepseg.errors import OutputError, VolumeError
@@ -17,6 +17,9 @@ from deepseg.itk_messages import quiet_itk, telling_line
 from deepseg.nifti import is_nifti, refuse_damaged_nifti
 from deepseg.segmentation_file import SEGMENTATION_SUFFIX, segmentation_header
 from deepseg.volume import LabelMap, Volume
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
 LABEL_SUFFIXES = (SEGMENTATION_SUFFIX, ".nrrd", ".nii.gz", ".nii", ".mha")
 """Formats of one file: a pair of files could not appear in one step."""
@@ -112,6 +115,8 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def _read_image(path: Path) -> sitk.Image:
+    import SimpleITK as sitk
+
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -150,6 +155,8 @@ def _refuse_damaged(path: Path, reader: sitk.ImageFileReader) -> None:
 
 
 def _array(image: sitk.Image) -> np.ndarray:
+    import SimpleITK as sitk
+
     return reverse_axes(sitk.GetArrayFromImage(image))
 
 
@@ -158,6 +165,8 @@ def _geometry(image: sitk.Image) -> Geometry:
 
 
 def _write(array: np.ndarray, geometry: Geometry, header: dict[str, str], path: Path) -> None:
+    import SimpleITK as sitk
+
     check_output(path)
     image = sitk.GetImageFromArray(np.ascontiguousarray(reverse_axes(array)))
     origin, spacing, directions = geometry.to_lps()

@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import SimpleITK as sitk
-
 _PREFIX = re.compile(r"^(?:itk::|ITK |sitk::)ERROR: (?:\w+\(0x[0-9a-f]+\): )?")
 
 
@@ -23,6 +21,8 @@ def telling_line(error: Exception) -> str:
 @contextmanager
 def quiet_itk() -> Iterator[None]:
     """Keep ITK's warnings off the terminal; what matters to a user is raised as an error."""
+    import SimpleITK as sitk
+
     shown = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
