@@ -96,16 +96,18 @@ class LabelMap:
     """Segments as integers: 0 is background, other values are listed in `labels`.
 
     Attributes:
-        array: uint8 or uint16 (I, J, K).
+        array: uint8 or uint16 (I, J, K): label values, or bit fields where labels may overlap (bit n: the label of value n + 1).
         geometry: the grid.
         labels: the segments, without background.
         attributes: what made it (model, settings, version), text by text.
+        overlapping: whether `array` holds bit fields.
     """
 
     array: np.ndarray
     geometry: Geometry
     labels: tuple[Label, ...]
     attributes: dict[str, str] = field(default_factory=dict)
+    overlapping: bool = False
 
     def __post_init__(self) -> None:
         if self.array.dtype not in (np.uint8, np.uint16):
@@ -113,6 +115,10 @@ class LabelMap:
         if self.array.shape != self.geometry.shape:
             raise VolumeError(f"A label map of shape {self.array.shape} does not fit a grid of {self.geometry.shape}.")
 
+    def mask(self, label: Label) -> np.ndarray:
+        """Where one segment is: bool (I, J, K)."""
+        return (self.array & (1 << (label.value - 1))) != 0 if self.overlapping else self.array == label.value
+
     def volume_ml(self, label: Label) -> float:
         """Volume of one segment: number of its voxels times the voxel's volume."""
-        return int((self.array == label.value).sum()) * self.geometry.voxel_volume_ml
+        return int(np.count_nonzero(self.mask(label))) * self.geometry.voxel_volume_ml

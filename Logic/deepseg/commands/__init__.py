@@ -1,0 +1,1 @@
+"""The commands of `deepseg`, one file each: `add` describes it to argparse, `run` does it."""

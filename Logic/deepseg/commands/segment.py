@@ -1,0 +1,46 @@
+"""`deepseg segment`: one image to one file of segments."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from deepseg import api
+from deepseg.commands.progress_bar import ProgressBar
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("segment", help="segment one image")
+    parser.add_argument("image", metavar="IN", type=Path, help="NIfTI, NRRD or MetaImage file, or a folder with one DICOM series")
+    parser.add_argument("-m", "--model", required=True, help="name of an installed model, or a model's folder")
+    parser.add_argument(
+        "-o", "--output", metavar="OUT", type=Path, required=True, help="ends in .seg.nrrd (opens in Slicer with names and colours), .nii.gz, ..."
+    )
+    parser.add_argument(
+        "--roi", nargs=6, type=float, metavar=("R0", "A0", "S0", "R1", "A1", "S1"), help="box to look at: two opposite corners, RAS in mm"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    roi = _box(options.roi) if options.roi else None
+    api.check_output(options.output)
+    if options.output.exists() and options.image.exists() and options.output.samefile(options.image):
+        raise api.OutputError(f"{options.output} is the image itself; its voxels would be lost. Name another output file.")
+    bundle = api.load_model(options.model)
+    volume = api.read_volume(options.image)
+    if roi:
+        volume.geometry.slices_of(roi)  # a box without voxels is refused before the progress bar starts
+    with ProgressBar() as bar:
+        prediction = api.segment(volume, bundle, roi, bar.show)
+    api.write_label_map(prediction.labels, options.output)
+    for label, milliliters in prediction.volumes_ml():
+        print(f"{label.name}: {milliliters:.2f} mL")
+    print(f"Written: {options.output}")
+
+
+def _box(numbers: Sequence[float]) -> api.Box:
+    first, second = numbers[:3], numbers[3:]
+    low, high = zip(*(sorted(pair) for pair in zip(first, second, strict=True)), strict=True)
+    return api.Box(low, high)
