@@ -153,6 +153,27 @@ class Geometry:
         matrix[:3, :3] = self.directions * new
         return Geometry(tuple(shape.tolist()), matrix)
 
+    def with_extent(self, shape: tuple[int, int, int]) -> Geometry:
+        """Another number of voxels, at least one along each axis, between the same outer faces of the corner voxels.
+
+        The rule of scikit-image's `resize` and of nnU-Net: voxel size = old size * old count / new count, the first centre moves with it.
+        """
+        new = np.asarray(shape)
+        ratio = np.asarray(self.shape) / new
+        matrix = self.ijk_to_ras.copy()
+        matrix[:3, 3] = self.ras_from_ijk((ratio - 1) / 2)
+        matrix[:3, :3] = self.ijk_to_ras[:3, :3] * ratio
+        return Geometry(tuple(new.tolist()), matrix)
+
+    def with_extent(self, shape: tuple[int, int, int]) -> Geometry:
+        """Same axes and same outer faces with another number of voxels: the rule of nnU-Net's and scikit-image's resizing."""
+        old = np.asarray(self.spacing_mm)
+        new = old * self.shape / np.asarray(shape)
+        matrix = self.ijk_to_ras.copy()
+        matrix[:3, :3] = self.directions * new
+        matrix[:3, 3] += self.directions @ ((new - old) / 2)
+        return Geometry(shape, matrix)
+
     def slices_of(self, box: Box) -> tuple[slice, slice, slice]:
         """Smallest block of voxels that holds every voxel centre inside `box`, cut at the volume's border.
 
@@ -173,7 +194,14 @@ class Geometry:
         return tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
 
     def orientation_to(self, code: str) -> Orientation:
-        """How to reorder this grid's axes so that they point along `code`, for example 'RAS', as nearly as they can."""
+        """How to reorder this grid's axes so that they point along `code` as nearly as they can.
+
+        Args:
+            code: anatomical, for example 'RAS', or a permutation of the axes as stored without flips, for example 'KJI' for (K, J, I).
+                'I' also means inferior; since an anatomical code always holds R or L, the two cannot be mistaken for each other.
+        """
+        if sorted(code) == ["I", "J", "K"]:
+            return Orientation(tuple("IJK".index(letter) for letter in code), (False, False, False))
         directions = self.directions
         wanted = [_AXIS_OF_LETTER[letter] for letter in code]
         nearness = np.abs(directions)
