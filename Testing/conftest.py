@@ -11,7 +11,7 @@ import torch
 from deepseg.bundle import ModelBundle
 from deepseg.geometry import Geometry
 from deepseg.networks import build_network
-from deepseg.spec import InputSpec, ModelSpec, NetworkSpec
+from deepseg.spec import InputSpec, IntensityStep, ModelSpec, NetworkSpec, WindowSpec
 from deepseg.volume import Code, Label, Terminology, Volume
 from phantoms import awkward_grid, numbered_volume
 
@@ -67,7 +67,7 @@ def tiny_spec() -> ModelSpec:
         title="Tiny",
         summary="A model with random weights.",
         version="0.0.1",
-        inputs=(InputSpec("T1", "MR", "a.u.", "zscore"),),
+        inputs=(InputSpec("T1", "MR", "a.u.", (IntensityStep("zscore"),)),),
         labels=(Label(1, "Front", (0.9, 0.6, 0.0), terminology), Label(2, "Back", (0.0, 0.45, 0.7))),
         orientation="LPS",
         spacing_mm=(1.5, 1.5, 1.5),
@@ -84,8 +84,7 @@ def tiny_spec() -> ModelSpec:
                 "norm_name": ["INSTANCE", {"affine": True}],
             },
         ),
-        patch=(16, 16, 16),
-        overlap=0.5,
+        window=WindowSpec((16, 16, 16)),
         licence="CC0-1.0",
         citation="None.",
         intended_use="For tests.",

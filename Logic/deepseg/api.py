@@ -21,7 +21,7 @@ from deepseg.locations import find_model, list_models, resource
 from deepseg.progress import Progress, ProgressCallback
 from deepseg.results import Prediction
 from deepseg.segmentation_file import segment_id, terminology_entry
-from deepseg.spec import ModelSpec
+from deepseg.spec import ModelSpec, spacing_text
 from deepseg.volume import Code, Label, LabelMap, Terminology, Volume
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "reverse_axes",
     "segment",
     "segment_id",
+    "spacing_text",
     "terminology_entry",
     "write_job",
     "write_label_map",
@@ -73,7 +74,16 @@ def load_model(name: str | Path) -> ModelBundle:
     return ModelBundle.load(find_model(str(name)))
 
 
-def segment(volume: Volume, bundle: ModelBundle, roi: Box | None = None, progress: ProgressCallback | None = None) -> Prediction:
+def segment(
+    volume: Volume,
+    bundle: ModelBundle,
+    roi: Box | None = None,
+    progress: ProgressCallback | None = None,
+    *,
+    probabilities: bool = True,
+    precision: str = "auto",
+    mirror: bool = False,
+) -> Prediction:
     """Segment a volume.
 
     Args:
@@ -81,6 +91,10 @@ def segment(volume: Volume, bundle: ModelBundle, roi: Box | None = None, progres
         bundle: the model.
         roi: only this box is read, normalised and segmented (RAS, mm); the whole volume where None.
         progress: called with a `Progress` several times; raising `Cancelled` in it stops the run.
+        probabilities: give them too. Without them a run takes less time and memory.
+        precision: number type of the networks: 'float32', 'bfloat16', 'float16' or 'auto', which is float32 where probabilities are asked for
+            and otherwise the fastest that this computer has.
+        mirror: average the answers to mirrored images, along the axes the model's training mirrored: 2 to 8 times the time.
 
     Returns:
         Labels and probabilities on the volume's own grid.
@@ -88,10 +102,10 @@ def segment(volume: Volume, bundle: ModelBundle, roi: Box | None = None, progres
     Raises:
         VolumeError: the volume does not fit the model.
         RegionError: the box holds no voxel.
-        ModelError: the model's network cannot be built here.
+        ModelError: the model's network cannot be built or run here.
         MemoryLimitError: not enough memory.
         Cancelled: `progress` raised it.
     """
     from deepseg.prediction import predict
 
-    return predict(volume, bundle, roi, progress)
+    return predict(volume, bundle, roi, progress, probabilities=probabilities, precision=precision, mirror=mirror)

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from deepseg import api
-from deepseg.cli import BAD_INPUT, ProgressBar
+from deepseg.cli import BAD_INPUT
+from deepseg.commands.progress_bar import ProgressBar
 from deepseg.progress import Tracker
 from deepseg.report import milliliters, write_report
 

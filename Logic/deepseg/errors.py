@@ -27,3 +27,7 @@ class Cancelled(DeepSegError):
 
 class MemoryLimitError(DeepSegError):
     """The computer has too little memory for what was asked."""
+
+
+class PrecisionError(DeepSegError):
+    """Numbers too large for the half precision a network was run in."""

@@ -165,15 +165,6 @@ class Geometry:
         matrix[:3, :3] = self.ijk_to_ras[:3, :3] * ratio
         return Geometry(tuple(new.tolist()), matrix)
 
-    def with_extent(self, shape: tuple[int, int, int]) -> Geometry:
-        """Same axes and same outer faces with another number of voxels: the rule of nnU-Net's and scikit-image's resizing."""
-        old = np.asarray(self.spacing_mm)
-        new = old * self.shape / np.asarray(shape)
-        matrix = self.ijk_to_ras.copy()
-        matrix[:3, :3] = self.directions * new
-        matrix[:3, 3] += self.directions @ ((new - old) / 2)
-        return Geometry(shape, matrix)
-
     def slices_of(self, box: Box) -> tuple[slice, slice, slice]:
         """Smallest block of voxels that holds every voxel centre inside `box`, cut at the volume's border.
 

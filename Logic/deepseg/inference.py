@@ -1,86 +1,176 @@
-"""Sliding-window inference: the network over the whole of a volume, window by window, blended with Gaussian weights.
+"""Sliding-window inference: the networks over the whole of a volume, window by window, blended with weights, in bounded memory.
 
-The windows, weights and padding are those of MONAI's `SlidingWindowInferer(mode="gaussian")`, so that stock MONAI computes the same.
+The windows, weights and padding are those of MONAI's `SlidingWindowInferer` or of nnU-Net's predictor, so that both compute the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import product
+from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
 from torch import nn
 
-from deepseg.errors import ModelError
+from deepseg.errors import PrecisionError
+from deepseg.frontier import Emit, Frontier
+from deepseg.spec import ModelSpec, WindowSpec
+from deepseg.window_network import WindowNetwork
+from deepseg.windows import all_starts, window_weight
 
-GAUSSIAN_SIGMA = 0.125
-"""Standard deviation of the blending weight, as a share of the window (nnU-Net and MONAI)."""
+Corner = tuple[int, int, int]
+OnWindow = Callable[[int, int], None]
+"""Called with (windows done, windows in all) after each that the network has seen."""
 
 
-def infer_logits(
-    network: nn.Module,
+def raster_order(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Order of the axes in which windows and blocks come: the longest axis first, because what is held lies across it."""
+    return tuple(sorted(range(3), key=lambda axis: -shape[axis]))
+
+
+def run_windows(
+    network: WindowNetwork,
     image: torch.Tensor,
-    patch: tuple[int, int, int],
-    overlap: float,
-    class_count: int,
-    on_window: Callable[[int, int], None] | None = None,
-) -> torch.Tensor:
-    """Run `network` over `image` and blend overlapping windows.
+    emit: Emit,
+    *,
+    means: bool = True,
+    batch: int = 1,
+    held: torch.dtype = torch.float32,
+    on_window: OnWindow | None = None,
+) -> None:
+    """Run the network over `image` and hand out the blended logits block by block.
+
+    A window that is constant in every channel (air) is computed once: the network's answer to the next one is the same.
 
     Args:
-        network: in evaluation mode; (1, C, *patch) to logits (1, L, *patch).
-        image: float32 (C, I, J, K) on the network's device.
-        patch: window size in voxels; an image smaller than it is padded with 0 (the mean after z-score) on both sides.
-        overlap: share of the window that neighbouring windows share, 0 <= overlap < 1.
-        class_count: L.
-        on_window: called with (windows done, windows in all) after each.
-
-    Returns:
-        float32 logits (L, I, J, K) on the CPU.
+        network: the model's networks.
+        image: float32 (C, I, J, K) on the processor; smaller than the window, it is padded on both sides.
+        emit: gets the first voxel and the logits (L, i, j, k), float32 or `held`, of blocks that tile the image, in raster order of `raster_order`.
+        means: divide by the sum of weights; without it, logits are right up to a positive factor that differs from voxel to voxel.
+        batch: windows the network sees at a time.
+        held: number type of the sums that wait for further windows.
+        on_window: told of progress; what it raises ends the run.
 
     Raises:
-        ModelError: the network answers with another number of classes or another window.
+        ModelError: the network answers with another number of channels or another size.
+        MemoryError: there is not enough memory.
+        PrecisionError: the network's answers are not finite numbers in its half precision.
     """
-    size = tuple(image.shape[1:])
-    missing = [max(p - n, 0) for p, n in zip(patch, size, strict=True)]
-    before = [m // 2 for m in missing]
-    padding = [amount for b, m in zip(reversed(before), reversed(missing), strict=True) for amount in (b, m - b)]
-    padded = nn.functional.pad(image, padding)
-    weight = gaussian_weight(patch).to(image.device)
-    total = torch.zeros((class_count, *padded.shape[1:]), device=image.device)
-    weights = torch.zeros(padded.shape[1:], device=image.device)
-    windows = list(product(*(window_starts(n, p, overlap) for n, p in zip(padded.shape[1:], patch, strict=True))))
+    size, device = tuple(image.shape[1:]), network.device
+    padded, before = _padded(image, network.spec.window)
+    order = raster_order(size)
+    starts = all_starts(tuple(padded.shape[1:]), network.spec.window)
+    weight = window_weight(network.spec.window).permute(order).contiguous().to(device)
+    forward = (0, *(axis + 1 for axis in order))
+
+    def hand_out(corner: Corner, block: torch.Tensor) -> None:
+        back = np.argsort(order)
+        block = block.permute(0, *(axis + 1 for axis in back.tolist()))
+        corner = tuple(corner[axis] for axis in back)
+        if means:
+            block = block[:-1] / block[-1:]
+        emit(*_without_padding(corner, block, before, size))
+
+    def weighted(logits: torch.Tensor) -> torch.Tensor:
+        values = torch.empty((network.spec.channel_count + means, *weight.shape), dtype=held, device=device)
+        torch.mul(logits.permute(forward), weight, out=values[: network.spec.channel_count])
+        if means:
+            values[-1] = weight
+        return values
+
+    frontier = Frontier(
+        network.spec.channel_count + means,
+        tuple(network.spec.window.size[axis] for axis in order),
+        tuple(starts[axis] for axis in order),
+        hand_out,
+        held,
+        device,
+    )
+    corners = [tuple(starts[axis][indices[order.index(axis)]] for axis in range(3)) for indices in frontier.windows]
     with torch.inference_mode():
-        for done, start in enumerate(windows, start=1):
-            where = tuple(slice(s, s + p) for s, p in zip(start, patch, strict=True))
-            logits = network(padded[(slice(None), *where)].unsqueeze(0))[0].float()
-            if logits.shape != (class_count, *patch):
-                raise ModelError(
-                    f"The network answers {tuple(logits.shape)}, the model's labels and window need {(class_count, *patch)}; it is damaged."
-                )
-            total[(slice(None), *where)] += logits * weight
-            weights[where] += weight
-            if on_window:
-                on_window(done, len(windows))
-    total /= weights
-    inside = tuple(slice(b, b + n) for b, n in zip(before, size, strict=True))
-    return total[(slice(None), *inside)].cpu()
+        for logits in _answers(network, padded, corners, batch, on_window):
+            frontier.push(weighted(logits))
 
 
-def window_starts(length: int, window: int, overlap: float) -> list[int]:
-    """First voxels of the windows along one axis; the last window ends at the border."""
-    if window >= length:
-        return [0]
-    step = max(int(window * (1 - overlap)), 1)
-    count = -(-(length - window) // step) + 1
-    return [min(n * step, length - window) for n in range(count)]
+def infer_logits(network: nn.Module, image: torch.Tensor, spec: ModelSpec) -> torch.Tensor:
+    """A network's blended logits, float32 (L, I, J, K) on the processor, of a prepared image float32 (C, I, J, K); for training.
+
+    `network` should be in evaluation mode; it is used as it is.
+    """
+    result = torch.empty((spec.channel_count, *image.shape[1:]))
+
+    def keep(corner: Corner, block: torch.Tensor) -> None:
+        result[(slice(None), *(slice(c, c + n) for c, n in zip(corner, block.shape[1:], strict=True)))] = block.cpu()
+
+    run_windows(WindowNetwork([network], spec, "float32"), image.cpu(), keep)
+    return result
 
 
-def gaussian_weight(patch: tuple[int, int, int]) -> torch.Tensor:
-    """Blending weight (I, J, K): 1 in the middle, falling off as a Gaussian, never below 0.001."""
-    weight = torch.ones(1)
-    for axis, size in enumerate(patch):
-        at = torch.arange(-(size - 1) / 2.0, (size - 1) / 2.0 + 1)
-        line = torch.exp(at**2 / (-2 * (GAUSSIAN_SIGMA * size) ** 2))
-        weight = line if axis == 0 else weight.unsqueeze(-1) * line
-    return weight.clamp(min=max(weight[weight != 0].min().item(), 1e-3))
+def _answers(network: WindowNetwork, image: torch.Tensor, corners: list[Corner], batch: int, on_window: OnWindow | None) -> Iterator[torch.Tensor]:
+    """Logits (L, i, j, k) of each window in turn."""
+    constants = [_constant(_window_at(image, corner, network.spec.window)) for corner in corners]
+    remembered: tuple[tuple[float, ...], torch.Tensor] | None = None
+    count = sum(constant is None for constant in constants)
+    done, n = 0, 0
+    while n < len(corners):
+        if constants[n] is not None:
+            if remembered is None or remembered[0] != constants[n]:
+                remembered = (constants[n], _finite(network, torch.stack([_window_at(image, corners[n], network.spec.window)]))[0])
+            yield remembered[1]
+            n += 1
+            continue
+        stop = n
+        while stop < len(corners) and stop - n < batch and constants[stop] is None:
+            stop += 1
+        yield from _finite(network, torch.stack([_window_at(image, corner, network.spec.window) for corner in corners[n:stop]]))
+        done, n = done + stop - n, stop
+        if on_window:
+            on_window(done, count)
+
+
+def _finite(network: WindowNetwork, windows: torch.Tensor) -> torch.Tensor:
+    logits = network(windows)
+    if network.precision == "float16" and not torch.isfinite(logits).all():
+        raise PrecisionError("The network's numbers are too large for float16.")
+    return logits
+
+
+def _window_at(image: torch.Tensor, corner: Corner, window: WindowSpec) -> torch.Tensor:
+    """View of one window (C, i, j, k); for a 2.5D network with its neighbouring slices, the border repeated."""
+    where = [slice(c, c + s) for c, s in zip(corner, window.size, strict=True)]
+    if window.slice_context:
+        across = window.slice_axis
+        near = np.arange(corner[across] - window.slice_context, corner[across] + window.slice_context + 1)
+        where[across] = near.clip(0, image.shape[across + 1] - 1).tolist()
+    return image[(slice(None), *where)]
+
+
+def _constant(window: torch.Tensor) -> tuple[float, ...] | None:
+    """Each channel's value where it has but one; None otherwise. Most windows are told by three of their voxels."""
+    last, middle = tuple(n - 1 for n in window.shape[1:]), tuple(n // 2 for n in window.shape[1:])
+    values = []
+    for channel in window:
+        value = channel[0, 0, 0].item()
+        if channel[middle].item() != value or channel[last].item() != value or not bool((channel == value).all()):
+            return None
+        values.append(value)
+    return tuple(values)
+
+
+def _padded(image: torch.Tensor, window: WindowSpec) -> tuple[torch.Tensor, Corner]:
+    """The image at least as large as the window, and how much was added in front along each axis."""
+    missing = [max(size - length, 0) for size, length in zip(window.size, image.shape[1:], strict=True)]
+    before = tuple(amount // 2 for amount in missing)
+    if not any(missing):
+        return image, before
+    amounts = [part for first, amount in zip(reversed(before), reversed(missing), strict=True) for part in (first, amount - first)]
+    mode = {"zero": "constant", "replicate": "replicate"}[window.padding]
+    return nn.functional.pad(image[None], amounts, mode=mode)[0], before
+
+
+def _without_padding(corner: Corner, block: torch.Tensor, before: Corner, size: tuple[int, int, int]) -> tuple[Corner, torch.Tensor]:
+    kept, place = [slice(None)], []
+    for c, n, b, s in zip(corner, block.shape[1:], before, size, strict=True):
+        first, last = max(c - b, 0), min(c + n - b, s)
+        kept.append(slice(first + b - c, max(last, first) + b - c))
+        place.append(first)
+    return tuple(place), block[tuple(kept)]

@@ -91,7 +91,8 @@ def normalise(channel: np.ndarray, steps: Sequence[IntensityStep], foreground: n
     """
     for step in steps:
         if step.scheme not in NORMALISATIONS:
-            raise ModelError(f"The model asks for the intensity scheme '{step.scheme}'; this DeepSeg has {', '.join(NORMALISATIONS)}. Update DeepSeg.")
+            known = ", ".join(NORMALISATIONS)
+            raise ModelError(f"The model asks for the intensity scheme '{step.scheme}'; this DeepSeg has {known}. Update DeepSeg.")
         extra = {"foreground": foreground} if step.scheme in NEED_FOREGROUND else {}
         try:
             channel = NORMALISATIONS[step.scheme](channel, **extra, **step.parameters)

@@ -1,4 +1,4 @@
-"""The road of one segmentation: region of interest, preprocessing, network, back to the input's grid."""
+"""The road of one segmentation: region of interest, preprocessing, networks, back to the input's grid."""
 
 from __future__ import annotations
 
@@ -9,58 +9,99 @@ import torch
 
 from deepseg import __version__
 from deepseg.bundle import ModelBundle
-from deepseg.devices import best_device
-from deepseg.errors import MemoryLimitError, ModelError, VolumeError
+from deepseg.components import keep_largest
+from deepseg.devices import Plan, plans
+from deepseg.errors import MemoryLimitError, PrecisionError, VolumeError
 from deepseg.geometry import Box
-from deepseg.inference import infer_logits
-from deepseg.preprocessing import prepare, restore
+from deepseg.inference import run_windows
+from deepseg.preprocessing import Prepared, prepare
 from deepseg.progress import ProgressCallback, Tracker
+from deepseg.restoring import Restorer
 from deepseg.results import PROBABILITY_LIMIT_BYTES, Prediction
 from deepseg.volume import LabelMap, Volume
+from deepseg.window_network import WindowNetwork
 
 
-def predict(volume: Volume, bundle: ModelBundle, roi: Box | None = None, progress: ProgressCallback | None = None) -> Prediction:
+def predict(
+    volume: Volume,
+    bundle: ModelBundle,
+    roi: Box | None = None,
+    progress: ProgressCallback | None = None,
+    *,
+    probabilities: bool = True,
+    precision: str = "auto",
+    mirror: bool = False,
+) -> Prediction:
     """See `deepseg.api.segment`."""
-    try:
-        return _predict(volume, bundle, roi, progress)
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise MemoryLimitError(_memory_advice(volume)) from error
-    except RuntimeError as error:
-        # PyTorch's allocators for the CPU and for Apple's GPU have no exception type of their own.
-        if "allocate memory" in str(error) or "out of memory" in str(error):
-            raise MemoryLimitError(_memory_advice(volume)) from error
-        reason = str(error).splitlines()[0]
-        raise ModelError(f"The model {bundle.spec.id} cannot be run: {reason}. Its network does not fit its inputs or its window.") from error
-
-
-def _predict(volume: Volume, bundle: ModelBundle, roi: Box | None, progress: ProgressCallback | None) -> Prediction:
-    spec, device = bundle.spec, best_device()
+    spec = bundle.spec
     tracker = Tracker(progress)
-    tracker.report(0.0, "loading the model")
-    network = bundle.build_network(device=device)
-    tracker.report(0.02, "preparing the image")
+    tracker.report(0.0, "preparing the image")
     part, where = volume.cropped(roi) if roi else (volume, (slice(None),) * 3)
     _refuse_constant(part)
-    prepared = prepare(part, spec)
-
-    def on_window(done: int, count: int) -> None:
-        tracker.report(0.05 + 0.85 * done / count, "running the network")
-
-    tracker.report(0.05, "running the network")
-    logits = infer_logits(network, prepared.tensor.to(device), spec.patch, spec.overlap, spec.class_count, on_window)
-    tracker.report(0.9, "bringing the result to the image's grid")
-    probabilities = restore(torch.softmax(logits, 0), prepared)
-    labels = np.zeros(volume.geometry.shape, np.uint8 if spec.class_count <= 256 else np.uint16)
-    labels[where] = probabilities.argmax(0)
+    try:
+        prepared = prepare(part, spec)
+    except MemoryError as error:
+        raise MemoryLimitError(_memory_advice(part)) from error
+    wanted = probabilities and 4 * spec.channel_count * int(np.prod(volume.geometry.shape, dtype=np.int64)) <= PROBABILITY_LIMIT_BYTES
+    chosen = "float32" if precision == "auto" and wanted else precision
+    restorer, plan, notes = _run_first_that_fits(bundle, prepared, part, wanted, chosen, mirror, tracker)
+    tracker.report(0.98, "finishing")
+    array = _whole_grid(restorer.labels, where, volume.geometry.shape)
+    whole = None if restorer.probabilities is None else _whole_probabilities(restorer.probabilities, where, volume.geometry.shape, spec.overlapping)
+    for value in spec.output.keep_largest:
+        keep_largest(array, value, spec.overlapping)
+    settings = {
+        "roi_ras_mm": [roi.minimum_ras, roi.maximum_ras] if roi else None,
+        "device": plan.device.type,
+        "precision": plan.precision,
+        "window": plan.spec.window.size,
+        "mirror": mirror,
+    }
     provenance = {
         "DeepSeg.Model": spec.id,
         "DeepSeg.ModelVersion": spec.version,
         "DeepSeg.ModelSha256": bundle.sha256,
         "DeepSeg.Version": __version__,
-        "DeepSeg.Settings": json.dumps({"roi_ras_mm": [roi.minimum_ras, roi.maximum_ras] if roi else None, "device": device.type}),
+        "DeepSeg.Settings": json.dumps(settings),
     }
-    whole = _whole_grid(probabilities, where, volume.geometry.shape)
-    return Prediction(LabelMap(labels, volume.geometry, spec.labels, provenance), whole, provenance, tracker.finish())
+    labels = LabelMap(array, volume.geometry, spec.labels, provenance, spec.overlapping)
+    return Prediction(labels, whole, provenance, tracker.finish(), tuple(notes))
+
+
+def _run_first_that_fits(
+    bundle: ModelBundle, prepared: Prepared, part: Volume, wanted: bool, precision: str, mirror: bool, tracker: Tracker
+) -> tuple[Restorer, Plan, list[str]]:
+    """Try one plan after the other until one has memory enough; a later one is told of in a note."""
+    notes: list[str] = []
+    ways = list(plans(bundle.spec, prepared.geometry.shape, precision))
+    for n, plan in enumerate(ways):
+        try:
+            restorer = _run(bundle, prepared, part, wanted, plan, mirror, tracker)
+        except PrecisionError:
+            told = f"The network's numbers are too large for {plan.precision}; it ran in float32, which takes longer."
+            restorer, plan, notes = _run_first_that_fits(bundle, prepared, part, wanted, "float32", mirror, tracker)
+            return restorer, plan, [told, *notes]
+        except (MemoryError, torch.OutOfMemoryError) as error:
+            if n + 1 == len(ways):
+                raise MemoryLimitError(_memory_advice(part)) from error
+            _release(plan)
+            notes = [f"There was not enough memory for the usual way, so it ran on: {ways[n + 1].described()}."]
+        else:
+            return restorer, plan, notes
+    raise AssertionError("there is always the processor")
+
+
+def _run(bundle: ModelBundle, prepared: Prepared, part: Volume, wanted: bool, plan: Plan, mirror: bool, tracker: Tracker) -> Restorer:
+    tracker.report(0.02, "loading the model")
+    restorer = Restorer(prepared, plan.spec, part.geometry.shape, wanted)
+    network = WindowNetwork.of(bundle, plan.spec, plan.device, plan.precision, mirror)
+    tracker.report(0.05, "running the network")
+
+    def on_window(done: int, count: int) -> None:
+        tracker.report(0.05 + 0.93 * done / count, "running the network")
+
+    run_windows(network, prepared.tensor, restorer.add, means=restorer.needs_means, batch=plan.batch, held=plan.held, on_window=on_window)
+    return restorer
 
 
 def _refuse_constant(part: Volume) -> None:
@@ -72,16 +113,29 @@ def _refuse_constant(part: Volume) -> None:
             )
 
 
-def _whole_grid(probabilities: np.ndarray, where: tuple[slice, slice, slice], shape: tuple[int, int, int]) -> np.ndarray | None:
+def _whole_grid(labels: np.ndarray, where: tuple[slice, slice, slice], shape: tuple[int, int, int]) -> np.ndarray:
+    """Labels of the region, put into the input's grid."""
+    if labels.shape == shape:
+        return labels
+    whole = np.zeros(shape, labels.dtype)
+    whole[where] = labels
+    return whole
+
+
+def _whole_probabilities(probabilities: np.ndarray, where: tuple[slice, slice, slice], shape: tuple[int, int, int], overlapping: bool) -> np.ndarray:
     """Probabilities of the region, put into the input's grid, where everything else is background."""
     if probabilities.shape[1:] == shape:
         return probabilities
-    if 4 * len(probabilities) * np.prod(shape, dtype=np.int64) > PROBABILITY_LIMIT_BYTES:
-        return None
     whole = np.zeros((len(probabilities), *shape), np.float32)
-    whole[0] = 1.0
+    if not overlapping:
+        whole[0] = 1.0
     whole[(slice(None), *where)] = probabilities
     return whole
+
+
+def _release(plan: Plan) -> None:
+    if plan.device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def _memory_advice(volume: Volume) -> str:

@@ -1,10 +1,9 @@
-"""From an image to what the network sees, and from its answer back to the image's grid: for training and serving alike.
+"""From an image to what the network sees: for training and serving alike. The way back is in `deepseg.restoring`.
 
-Forward: 1. reorder axes to the model's orientation, 2. resample to its spacing, 3. normalise each channel.
-Back: 1. resample probabilities to the reordered grid, 2. reorder axes. Both resamplings are linear, so that a probability stays one,
-and follow the rule of MONAI's `Orientation` and `Spacing`, so that stock MONAI computes the same numbers.
-One exception: an oblique grid that is resampled and whose header is rounded to float32, where MONAI aligns the middles of both grids
-instead of their first voxels (up to half a voxel apart).
+1. reorder axes to the model's orientation, 2. cut away what the model's crop says, 3. resample to its spacing, 4. normalise each channel
+(before 3. where the model says so). The numbers are those of MONAI's `Orientation` and `Spacing`, or of nnU-Net's preprocessor, whichever
+rule the model was trained with. One exception: an oblique grid that is resampled and whose header is rounded to float32, where MONAI aligns
+the middles of both grids instead of their first voxels (up to half a voxel apart).
 """
 
 from __future__ import annotations
@@ -16,7 +15,8 @@ import torch
 
 from deepseg.errors import VolumeError
 from deepseg.geometry import Geometry, Orientation
-from deepseg.normalisation import normalise
+from deepseg.normalisation import NEED_FOREGROUND, normalise
+from deepseg.resampling import GridSampler, grid_sampler
 from deepseg.spec import ModelSpec
 from deepseg.volume import LabelMap, Volume
 
@@ -28,30 +28,66 @@ class Prepared:
     Attributes:
         tensor: float32 (C, I, J, K), axes along the model's orientation.
         geometry: the model's grid.
-        oriented: the input grid with reordered axes.
-        orientation: how the axes were reordered.
+        orientation: how the input's axes were reordered.
+        cut: where the part that was kept lies in the reordered input grid.
+        back: from the model's grid to that part.
     """
 
     tensor: torch.Tensor
     geometry: Geometry
-    oriented: Geometry
     orientation: Orientation
+    cut: tuple[slice, slice, slice]
+    back: GridSampler
 
 
 def prepare(volume: Volume, spec: ModelSpec) -> Prepared:
     """Bring a volume to the model's grid and intensities.
 
     Raises:
-        VolumeError: the volume has another number of channels or another unit than the model takes.
+        VolumeError: the volume has another number of channels, another unit or another modality than the model takes.
     """
     _refuse_unfit(volume, spec)
     orientation = volume.geometry.orientation_to(spec.orientation)
-    oriented = volume.geometry.reoriented(orientation)
-    target = oriented.with_spacing(spec.spacing_mm)
-    array = torch.from_numpy(np.ascontiguousarray(orientation.apply(volume.array)))
-    resampled = _resample_linear(array, _positions(oriented, target))
-    channels = [normalise(channel.numpy(), item) for channel, item in zip(resampled, spec.inputs, strict=True)]
-    return Prepared(torch.from_numpy(np.stack(channels)), target, oriented, orientation)
+    array, source = orientation.apply(volume.array), volume.geometry.reoriented(orientation)
+    cut = (slice(None),) * 3
+    if spec.crop == "nonzero":
+        cut = _box_of(array.any(axis=0))
+        array, source = array[(slice(None), *cut)], source.cropped(tuple(s.start for s in cut), array[(0, *cut)].shape)
+    target, there, back = _grids(source, spec)
+    foreground = _foreground(array) if _needs_foreground(spec) else None
+    if spec.resampling.normalise_first:
+        array = _normalised(array, spec, foreground)
+        tensor = there.resample(torch.from_numpy(array))
+    else:
+        tensor = there.resample(torch.from_numpy(np.ascontiguousarray(array)))
+        tensor = torch.from_numpy(_normalised(tensor.numpy(), spec, foreground))
+    return Prepared(tensor, target, orientation, cut, back)
+
+
+def prepare_labels(labels: LabelMap, spec: ModelSpec) -> torch.Tensor:
+    """Bring a label map to the model's grid, for models that crop nothing: int64 (I, J, K), each voxel the label with most weight there."""
+    orientation = labels.geometry.orientation_to(spec.orientation)
+    array = torch.from_numpy(np.ascontiguousarray(orientation.apply(labels.array)).astype(np.int64))
+    _, there, _ = _grids(labels.geometry.reoriented(orientation), spec)
+    if there.changes_nothing:
+        return array
+    one_hot = torch.nn.functional.one_hot(array, len(spec.labels) + 1).movedim(-1, 0).float()
+    return there.resample(one_hot).argmax(0)
+
+
+def _grids(source: Geometry, spec: ModelSpec) -> tuple[Geometry, GridSampler, GridSampler]:
+    """The model's grid over `source`, and the ways there and back."""
+    rule = spec.resampling
+    spacing = tuple(own if wanted is None else wanted for own, wanted in zip(source.spacing_mm, spec.spacing_mm, strict=True))
+    if rule.rule == "extent":
+        shape = tuple(max(round(old / new * n), 1) for old, new, n in zip(source.spacing_mm, spacing, source.shape, strict=True))
+        target = source.with_extent(shape)
+    else:
+        target = source.with_spacing(spacing)
+        spacing = target.spacing_mm
+    there = grid_sampler(source.shape, source.spacing_mm, target.shape, spacing, rule, rule.order)
+    back = grid_sampler(target.shape, spacing, source.shape, source.spacing_mm, rule, rule.back_order)
+    return target, there, back
 
 
 def _refuse_unfit(volume: Volume, spec: ModelSpec) -> None:
@@ -66,47 +102,29 @@ def _refuse_unfit(volume: Volume, spec: ModelSpec) -> None:
             )
 
 
-def prepare_labels(labels: LabelMap, spec: ModelSpec) -> torch.Tensor:
-    """Bring a label map to the model's grid: int64 (I, J, K), each voxel the label with most weight there."""
-    orientation = labels.geometry.orientation_to(spec.orientation)
-    oriented = labels.geometry.reoriented(orientation)
-    array = torch.from_numpy(np.ascontiguousarray(orientation.apply(labels.array)).astype(np.int64))
-    positions = _positions(oriented, oriented.with_spacing(spec.spacing_mm))
-    if all(position is None for position in positions):
-        return array
-    one_hot = torch.nn.functional.one_hot(array, spec.class_count).movedim(-1, 0).float()
-    return _resample_linear(one_hot, positions).argmax(0)
+def _normalised(array: np.ndarray, spec: ModelSpec, foreground: np.ndarray | None) -> np.ndarray:
+    result = np.empty(array.shape, np.float32)
+    for channel, item, to in zip(array, spec.inputs, result, strict=True):
+        to[...] = normalise(channel, item.steps, foreground)
+    return result
 
 
-def restore(values: torch.Tensor, prepared: Prepared) -> np.ndarray:
-    """Bring values (L, I, J, K) from the model's grid back to the input grid: float32 (L, I, J, K)."""
-    back = _resample_linear(values.float(), _positions(prepared.geometry, prepared.oriented))
-    return np.ascontiguousarray(prepared.orientation.inverse().apply(back.numpy()))
+def _needs_foreground(spec: ModelSpec) -> bool:
+    return any(step.scheme in NEED_FOREGROUND for item in spec.inputs for step in item.steps)
 
 
-def _positions(source: Geometry, target: Geometry) -> list[np.ndarray | None]:
-    """Where the target's voxels lie along each axis of the source, in voxels; None where the two coincide.
+def _foreground(array: np.ndarray) -> np.ndarray:
+    """Where any channel (C, I, J, K) is not 0, with the holes inside."""
+    import SimpleITK as sitk
 
-    The grids share their axes and the centre of their first voxel, so each axis is on its own.
-    """
-    positions: list[np.ndarray | None] = []
+    mask = sitk.GetImageFromArray(array.any(axis=0).astype(np.uint8))
+    return sitk.GetArrayFromImage(sitk.BinaryFillhole(mask)).astype(bool)
+
+
+def _box_of(mask: np.ndarray) -> tuple[slice, slice, slice]:
+    """Smallest box around what is True; everything where nothing is."""
+    box = []
     for axis in range(3):
-        at = np.arange(target.shape[axis]) * (target.spacing_mm[axis] / source.spacing_mm[axis])
-        same = source.shape[axis] == target.shape[axis] and np.abs(at - np.arange(len(at))).max() < 1e-4
-        positions.append(None if same else at)
-    return positions
-
-
-def _resample_linear(values: torch.Tensor, positions: list[np.ndarray | None]) -> torch.Tensor:
-    """Linear interpolation of (C, I, J, K) at `positions` along each axis; beyond the border its value is kept."""
-    for axis, position in enumerate(positions, start=1):
-        if position is None:
-            continue
-        at = torch.from_numpy(position.clip(0, values.shape[axis] - 1))
-        low = at.floor().long()
-        high = (low + 1).clamp(max=values.shape[axis] - 1)
-        shape = [1, 1, 1, 1]
-        shape[axis] = -1
-        weight = (at - low).to(values.dtype).reshape(shape)
-        values = torch.lerp(values.index_select(axis, low), values.index_select(axis, high), weight)
-    return values
+        hits = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
+        box.append(slice(int(hits[0]), int(hits[-1]) + 1) if len(hits) else slice(0, mask.shape[axis]))
+    return tuple(box)

@@ -12,7 +12,6 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from deepseg.geometry import Geometry
 from deepseg.spec import ResamplingSpec
 
 THICK_SLICES = 3.0
@@ -110,16 +109,17 @@ class GridSampler:
         return values.clamp(*limits) if limits else values
 
 
-def grid_sampler(source: Geometry, target: Geometry, rule: ResamplingSpec, order: int) -> GridSampler:
-    """How to get values on `target` from values on `source`, two grids with the same axes."""
-    thick = _thick_axis(source.spacing_mm, target.spacing_mm) if rule.slice_order is not None else None
+def grid_sampler(
+    shape: tuple[int, ...], spacing: tuple[float, ...], to_shape: tuple[int, ...], to_spacing: tuple[float, ...], rule: ResamplingSpec, order: int
+) -> GridSampler:
+    """How to get values on one grid from values on another with the same axes; shapes in voxels, spacings in mm, `order` within the slices."""
+    thick = _thick_axis(spacing, to_spacing) if rule.slice_order is not None else None
     axes: list[AxisSampler | None] = []
-    for axis in range(3):
-        length, count = source.shape[axis], target.shape[axis]
+    for axis, (length, count) in enumerate(zip(shape, to_shape, strict=True)):
+        if rule.rule == "extent":
+            at = np.arange(count) * (to_spacing[axis] / spacing[axis])
         if rule.rule == "extent":
             at = (np.arange(count) + 0.5) * (length / count) - 0.5
-        else:
-            at = np.arange(count) * (target.spacing_mm[axis] / source.spacing_mm[axis])
         same = length == count and np.abs(at - np.arange(count)).max() < 1e-4
         axes.append(None if same else AxisSampler(at, length, rule.slice_order if axis == thick else order))
     return GridSampler(tuple(axes), tuple(axis for axis in range(3) if axis != thick))

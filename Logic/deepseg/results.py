@@ -16,17 +16,19 @@ class Prediction:
 
     Attributes:
         labels: uint8 or uint16 label map on the input's grid; background outside the region of interest.
-        probabilities: float32 (L, I, J, K) on the input's grid, background first, summing to 1 (softmax, not calibrated); outside the region
-            of interest background is 1. None where a region's, filled up to the whole grid, would take more than
-            `PROBABILITY_LIMIT_BYTES`.
+        probabilities: float32 (L, I, J, K) on the input's grid, not calibrated: background first, summing to 1 (softmax), and 1 for background
+            outside the region of interest; or one for each label where labels may overlap (sigmoid). None where they were not asked for or
+            would take more than `PROBABILITY_LIMIT_BYTES`.
         provenance: what made it, as the attributes of a segmentation node: model, hash, settings, version.
         seconds: time each stage took, in order.
+        notes: what a user should know of this run, a sentence each.
     """
 
     labels: LabelMap
     probabilities: np.ndarray | None
     provenance: dict[str, str]
     seconds: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def geometry(self) -> Geometry:

@@ -43,7 +43,7 @@ class ResamplingSpec:
     Attributes:
         rule: 'first_voxel', the first voxel's centre keeps its place (MONAI's `Spacing`); 'extent', the outer faces do (nnU-Net, scikit-image).
         order: of the spline for the image: 0 nearest, 1 linear, 3 cubic.
-        back_order: of the spline for the network's answer.
+        back_order: of the spline for the network's answer, 0 or 1; MONAI brings back probabilities, nnU-Net logits.
         slice_order: across slices more than three times thicker than the pixels are wide, for both ways (nnU-Net); None: as within the slices.
         normalise_first: intensities are normalised before the image is resampled (nnU-Net), not after (MONAI).
     """
@@ -89,7 +89,8 @@ class OutputSpec:
     Attributes:
         activation: 'softmax', background and then the labels, exclusive; 'sigmoid', one channel a label, which may overlap.
         painting: for 'sigmoid' where labels are painted one over the other (nnU-Net's regions): for each channel in turn, the bit field of the
-            labels (bit n: label n + 1) that a voxel gets when that channel is the last one above 0.5. Empty: a label is where its channel is above 0.5.
+            labels (bit n: label n + 1) that a voxel gets when that channel is the last one above 0.5. Empty: a label is where its own channel
+            is above 0.5.
         keep_largest: labels of which only the largest connected component is kept.
         mirror_axes: axes of the model's grid that the training mirrored, so that answers to mirrored images may be averaged.
     """
@@ -221,6 +222,13 @@ def _refuse_contradictions(spec: ModelSpec, source: str) -> None:
         raise ModelError(f"{source}: 'keep_largest' names labels that the model does not have: {list(output.keep_largest)}.")
     if spec.window.slice_context is not None and spec.window.size.count(1) != 1:
         raise ModelError(f"{source}: a 2D network's window is one voxel thick along exactly one axis; got {list(spec.window.size)}.")
+
+
+def spacing_text(spacing_mm: tuple[float | None, ...]) -> str:
+    """A model's spacing in words, for example '1 x 1 x 3 mm'."""
+    if all(side is None for side in spacing_mm):
+        return "the image's own voxel size"
+    return " x ".join("own" if side is None else f"{side:g}" for side in spacing_mm) + " mm"
 
 
 def label_from_json(item: dict[str, Any]) -> Label:

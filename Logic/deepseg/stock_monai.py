@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from deepseg.errors import ModelError
-from deepseg.inference import GAUSSIAN_SIGMA
 from deepseg.spec import InputSpec, ModelSpec
+from deepseg.windows import GAUSSIAN_SIGMA
 
 
 def inference_config(spec: ModelSpec) -> dict[str, Any]:
@@ -35,9 +35,9 @@ def inference_config(spec: ModelSpec) -> dict[str, Any]:
         "dataloader": {"_target_": "DataLoader", "dataset": "@dataset", "batch_size": 1, "shuffle": False, "num_workers": 0},
         "inferer": {
             "_target_": "SlidingWindowInferer",
-            "roi_size": list(spec.patch),
+            "roi_size": list(spec.window.size),
             "sw_batch_size": 1,
-            "overlap": spec.overlap,
+            "overlap": spec.window.overlap,
             "mode": "gaussian",
             "sigma_scale": GAUSSIAN_SIGMA,
             "padding_mode": "constant",
@@ -90,10 +90,11 @@ def _preprocessing(spec: ModelSpec) -> list[dict[str, Any]]:
 
 
 def _intensity(item: InputSpec) -> list[dict[str, Any]]:
-    if item.scheme == "zscore":
+    schemes = [step.scheme for step in item.steps]
+    if schemes == ["zscore"]:
         return [{"_target_": "NormalizeIntensityd", "keys": "image"}]
-    if item.scheme == "ct_window":
-        p = item.parameters
+    if schemes == ["ct_window"]:
+        p = item.steps[0].parameters
         clip = {"_target_": "ScaleIntensityRanged", "keys": "image", "a_min": p["low"], "a_max": p["high"], "b_min": p["low"], "b_max": p["high"]}
         return [{**clip, "clip": True}, {"_target_": "NormalizeIntensityd", "keys": "image", "subtrahend": p["mean"], "divisor": p["std"]}]
-    raise ModelError(f"The intensity scheme '{item.scheme}' has no counterpart in the MONAI bundle yet.")
+    raise ModelError(f"The intensity schemes {schemes} have no counterpart in the MONAI bundle yet.")

@@ -57,6 +57,22 @@ def test_orientation_of_any_turned_grid_is_the_one_nibabel_gives():
         assert found == [(int(world), int(sign)) for world, sign in io_orientation(grid.ijk_to_ras)], directions
 
 
+@pytest.mark.parametrize("code", ["".join(letters) for letters in permutations("IJK")])
+def test_axes_as_stored_are_permuted_without_a_flip(code, phantom):
+    orientation = phantom.geometry.orientation_to(code)
+    grid = phantom.geometry.reoriented(orientation)
+    letters = {"I": (4, 1, 2), "J": (3, 6, 2), "K": (3, 1, 5)}
+    array = orientation.apply(phantom.array)[0]
+    steps = {letters["I"]: (1, 0, 0), letters["J"]: (0, 5, 0), letters["K"]: (0, 0, 3)}
+    start = [{"I": 3, "J": 1, "K": 2}[letter] for letter in code]
+    for axis, letter in enumerate(code):
+        ahead = list(start)
+        ahead[axis] += sum(steps[letters[letter]])
+        assert array[tuple(ahead)] == phantom.array[0][letters[letter]]
+        np.testing.assert_allclose(grid.ras_from_ijk(ahead), phantom.geometry.ras_from_ijk(letters[letter]), atol=1e-12)
+    np.testing.assert_array_equal(orientation.inverse().apply(orientation.apply(phantom.array)), phantom.array)
+
+
 def test_world_positions_are_those_of_nibabel(phantom):
     ijk = np.array([[0, 0, 0], [8, 0, 0], [0, 10, 0], [0, 0, 6], [2.5, 3.25, 1.5]])
     np.testing.assert_allclose(phantom.geometry.ras_from_ijk(ijk), nib.affines.apply_affine(phantom.geometry.ijk_to_ras, ijk), atol=1e-12)
@@ -111,6 +127,15 @@ def test_a_crop_keeps_every_voxel_in_its_place(oblique_grid):
     part = oblique_grid.cropped((2, 3, 1), (4, 5, 2))
     np.testing.assert_allclose(part.ras_from_ijk((1, 2, 1)), oblique_grid.ras_from_ijk((3, 5, 2)), atol=1e-12)
     assert part.shape == (4, 5, 2)
+
+
+@pytest.mark.parametrize("shape", [(18, 5, 7), (4, 11, 1)])
+def test_another_extent_keeps_the_outer_faces(shape, oblique_grid):
+    grid = oblique_grid.with_extent(shape)
+    assert grid.shape == shape
+    np.testing.assert_allclose(grid.ras_from_ijk([-0.5, -0.5, -0.5]), oblique_grid.ras_from_ijk([-0.5, -0.5, -0.5]), atol=1e-12)
+    np.testing.assert_allclose(grid.ras_from_ijk(np.subtract(shape, 0.5)), oblique_grid.ras_from_ijk(np.subtract(oblique_grid.shape, 0.5)), atol=1e-12)
+    np.testing.assert_allclose(grid.directions, oblique_grid.directions, atol=1e-12)
 
 
 def test_a_box_on_a_straight_grid_takes_the_voxels_whose_centres_it_holds():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from deepseg.spec import ModelSpec
+from deepseg.spec import InputSpec, ModelSpec, spacing_text
 from deepseg_train.evaluate import table
 
 WEIGHTS_LICENCE = """The weights in this folder are licensed apart from DeepSeg's code (Apache-2.0).
@@ -31,7 +31,7 @@ def model_card(spec: ModelSpec) -> str:
     segments = "\n".join(f"- {label.value}: {label.name}" for label in spec.labels)
     made = "\n".join(f"- {key}: {value}" for key, value in provenance.items())
     figures = f"{spec.metrics['what']}\n\n{table(spec.metrics)}\n\nMean and {spec.metrics['interval']}, {spec.metrics['cases']} cases."
-    inputs = "; ".join(f"{item.name} ({item.modality}, {item.unit}), normalised by {item.scheme}" for item in spec.inputs)
+    inputs = "; ".join(_input_text(item) for item in spec.inputs)
     return f"""# {spec.title}
 
 **For research, not for clinical use.**
@@ -43,8 +43,8 @@ def model_card(spec: ModelSpec) -> str:
 
 ## Input and output
 - Input: {inputs}
-- Grid: axes {spec.orientation}, {" x ".join(f"{v:g}" for v in spec.spacing_mm)} mm; other grids are resampled and the result is brought back.
-- Network: {spec.network.name}, window {" x ".join(map(str, spec.patch))} voxels.
+- Grid: axes {spec.orientation}, {spacing_text(spec.spacing_mm)}; other grids are resampled and the result is brought back.
+- Network: {spec.network.name}, window {" x ".join(map(str, spec.window.size))} voxels.
 - Segments:
 {segments}
 
@@ -62,3 +62,7 @@ Tested on data of the same source as the training data only. Another scanner, se
 
 {spec.citation}
 """
+
+
+def _input_text(item: InputSpec) -> str:
+    return f"{item.name} ({item.modality}, {item.unit}), normalised by {', '.join(step.scheme for step in item.steps)}"

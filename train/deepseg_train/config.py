@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 import yaml
 
 from deepseg.errors import ModelError
-from deepseg.spec import SCHEMA_VERSION, ModelSpec
+from deepseg.spec import SCHEMA_VERSION, ModelSpec, OutputSpec, ResamplingSpec, WindowSpec
 from deepseg_train.errors import ConfigError
 
 
@@ -100,16 +100,23 @@ def load_config(path: Path) -> TrainConfig:
     return TrainConfig(_model(raw["model"], path), path.parent / raw["split"], training, augmentation, path)
 
 
+_USUAL_WINDOW = {key: value for key, value in asdict(WindowSpec((1, 1, 1))).items() if key != "size"}
+
+
 def _model(section: dict[str, Any], path: Path) -> ModelSpec:
     labels = []
     for label in section.get("labels", []):
         coded = label.get("terminology")
         empty = {"type_modifier": None, "region": None, "region_modifier": None}
         labels.append({**label, "terminology": {**empty, **coded} if coded else None})
-    inputs = [{"parameters": {}, **item} for item in section.get("inputs", [])]
+    inputs = [{**item, "steps": [{"parameters": {}, **step} for step in item.get("steps", [])]} for item in section.get("inputs", [])]
+    # What a config leaves out is as in DeepSeg's own models.
+    usual = {"crop": "none", "resampling": asdict(ResamplingSpec()), "output": asdict(OutputSpec())}
+    window = {**_USUAL_WINDOW, **section.get("window", {})}
     unfinished = {"weights": {"not-trained-yet.safetensors": "0" * 64}, "provenance": {}, "metrics": {}}
+    known = {**usual, **section, "labels": labels, "inputs": inputs, "window": window, "schema_version": SCHEMA_VERSION, **unfinished}
     try:
-        spec = ModelSpec.from_json({**section, "labels": labels, "inputs": inputs, "schema_version": SCHEMA_VERSION, **unfinished}, f"{path}: model")
+        spec = ModelSpec.from_json(known, f"{path}: model")
     except ModelError as error:
         raise ConfigError(str(error)) from error
     return spec

@@ -61,7 +61,7 @@ def fit(config_path: Path, data: Path, run: Path) -> Path:
     settings, spec = config.training, config.spec
     lightning.seed_everything(settings.seed, workers=True, verbose=False)
     print(f"Reading and checking {len(split['train'])} training and {len(split['validation'])} validation cases ...", flush=True)
-    training = PreparedCases(split["train"], spec, training_transform(config.augmentation, spec.patch))
+    training = PreparedCases(split["train"], spec, training_transform(config.augmentation, spec.window.size))
     validation = PreparedCases(split["validation"], spec)
     loader = DataLoader(
         training,

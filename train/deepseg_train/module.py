@@ -37,7 +37,7 @@ class SegmentationModule(lightning.LightningModule):
 
     def validation_step(self, case: dict[str, torch.Tensor], index: int) -> None:
         """Whole cases, one at a time, through DeepSeg's own inference."""
-        logits = infer_logits(self.network, case["image"][0], self.spec.patch, self.spec.overlap, self.spec.class_count)
+        logits = infer_logits(self.network, case["image"][0], self.spec)
         predicted, reference = logits.argmax(0).numpy(), case["label"][0, 0].cpu().numpy()
         scores = [dice(predicted == label.value, reference == label.value) for label in self.spec.labels]
         for label, score in zip(self.spec.labels, scores, strict=True):
