@@ -134,7 +134,9 @@ def test_another_extent_keeps_the_outer_faces(shape, oblique_grid):
     grid = oblique_grid.with_extent(shape)
     assert grid.shape == shape
     np.testing.assert_allclose(grid.ras_from_ijk([-0.5, -0.5, -0.5]), oblique_grid.ras_from_ijk([-0.5, -0.5, -0.5]), atol=1e-12)
-    np.testing.assert_allclose(grid.ras_from_ijk(np.subtract(shape, 0.5)), oblique_grid.ras_from_ijk(np.subtract(oblique_grid.shape, 0.5)), atol=1e-12)
+    np.testing.assert_allclose(
+        grid.ras_from_ijk(np.subtract(shape, 0.5)), oblique_grid.ras_from_ijk(np.subtract(oblique_grid.shape, 0.5)), atol=1e-12
+    )
     np.testing.assert_allclose(grid.directions, oblique_grid.directions, atol=1e-12)
 
 
