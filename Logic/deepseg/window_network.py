@@ -1,0 +1,91 @@
+"""The model's networks as one: members averaged, mirrored answers averaged, slices with their neighbours as channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import torch
+from torch import nn
+
+from deepseg.bundle import ModelBundle
+from deepseg.errors import ModelError
+from deepseg.fast_network import channels_last, optimise
+from deepseg.spec import ModelSpec
+
+
+class WindowNetwork:
+    """Windows in, logits out.
+
+    Attributes:
+        spec: the model; its window may be smaller than the one it was made with.
+        precision: number type the networks compute in.
+        device: where they do.
+    """
+
+    def __init__(self, members: Sequence[nn.Module], spec: ModelSpec, precision: str, mirror: bool = False) -> None:
+        """`members` have been through `optimise`; `mirror` averages the answers to windows mirrored along every set of the model's mirror axes."""
+        self.spec, self.precision = spec, precision
+        self.device = next(members[0].parameters()).device
+        self._members = list(members)
+        self._dtype = next(members[0].parameters()).dtype
+        axes = sorted(spec.output.mirror_axes) if mirror else []
+        self._flips = [tuple(axis + 2 for axis in some) for count in range(len(axes) + 1) for some in combinations(axes, count)]
+
+    @staticmethod
+    def of(bundle: ModelBundle, spec: ModelSpec, device: torch.device, precision: str, mirror: bool) -> WindowNetwork:
+        """All members of a model; the last one asked for is kept, so that the next run need not load it.
+
+        Raises:
+            ModelError: the network is unknown here, or the weights do not fit it.
+        """
+        key = (bundle.folder, bundle.sha256, device, precision)
+        if key not in _KEPT:
+            _KEPT.clear()
+            members = [bundle.build_network(member, device) for member in range(len(bundle.spec.weights))]
+            _KEPT[key] = [optimise(member, precision) for member in members]
+        return WindowNetwork(_KEPT[key], spec, precision, mirror)
+
+    def __call__(self, windows: torch.Tensor) -> torch.Tensor:
+        """Logits (N, L, i, j, k) of windows (N, C, i, j, k); for a 2.5D network the windows hold the neighbouring slices too.
+
+        Raises:
+            ModelError: the network cannot take the windows, or answers with another number of channels or another size.
+            MemoryError: there is not enough memory.
+        """
+        windows = windows.to(self.device, self._dtype)
+        total = None
+        for flip in self._flips:
+            mirrored = windows.flip(flip) if flip else windows
+            for member in self._members:
+                answer = self._answer(member, mirrored)
+                answer = answer.flip(flip) if flip else answer
+                total = answer if total is None else total.float() + answer.float()
+        count = len(self._flips) * len(self._members)
+        return total if count == 1 else total / count
+
+    def _answer(self, member: nn.Module, windows: torch.Tensor) -> torch.Tensor:
+        across = self.spec.window.slice_axis
+        if across is not None:
+            # (N, C, slices, h, w) -> (N, C * slices, h, w)
+            windows = windows.movedim(across + 2, 2).flatten(1, 2)
+        try:
+            answer = member(channels_last(windows))
+        except torch.OutOfMemoryError as error:
+            raise MemoryError(str(error)) from error
+        except RuntimeError as error:
+            # PyTorch's allocators for the processor and for Apple's GPU have no exception type of their own.
+            if "allocate memory" in str(error) or "out of memory" in str(error):
+                raise MemoryError(str(error)) from error
+            reason = str(error).splitlines()[0]
+            raise ModelError(f"The model {self.spec.id} cannot be run: {reason}. Its network does not fit its inputs or its window.") from error
+        if isinstance(answer, (tuple, list)):
+            answer = answer[0]
+        expected = (len(windows), self.spec.channel_count, *windows.shape[2:])
+        if answer.shape != expected:
+            raise ModelError(f"The network answers {tuple(answer.shape[1:])}, the model's labels and window need {expected[1:]}; it is damaged.")
+        return answer if across is None else answer.unsqueeze(across + 2)
+
+
+_KEPT: dict[tuple, list[nn.Module]] = {}
+"""The networks of the last model."""
