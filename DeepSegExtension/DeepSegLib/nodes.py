@@ -65,21 +65,22 @@ def node_from_volume(scene: vtkMRMLScene, volume: Volume) -> vtkMRMLScalarVolume
 
 
 def box_from_roi(node: vtkMRMLMarkupsROINode) -> Box:
-    """The smallest upright box around a region of interest, in world coordinates: a rotated region is not cut, the box grows.
+    """A region of interest as a box in world coordinates, turned as the region is.
 
     Raises:
-        RegionError: the region is not drawn, has no size, or lies under a transform that is not linear.
+        RegionError: the region is not drawn, has no size, or lies under a transform that is not linear or shears it.
     """
     if node.GetNumberOfDefinedControlPoints() == 0:
         raise RegionError(f"The region of interest '{node.GetName()}' is not drawn yet. Place it in a slice view, or choose none.")
     parent = node.GetParentTransformNode()
     if parent is not None and not parent.IsTransformToWorldLinear():
         raise RegionError(_not_linear("region of interest", node))
-    object_to_world = _numpy_matrix(node.GetObjectToWorldMatrix())
-    half = np.asarray(node.GetSize()) / 2
-    reach = np.abs(object_to_world[:3, :3]) @ half
-    center = object_to_world[:3, 3]
-    return Box(tuple((center - reach).tolist()), tuple((center + reach).tolist()))
+    # Slicer's own object-to-world matrix squares up axes that a transform shears.
+    object_to_world = _parent_to_world(node) @ _numpy_matrix(node.GetObjectToNodeMatrix())
+    sides = object_to_world[:3, :3].T
+    lengths = np.linalg.norm(sides, axis=1)
+    axes = tuple(map(tuple, (sides / lengths[:, np.newaxis]).tolist()))
+    return Box.from_center(tuple(object_to_world[:3, 3].tolist()), tuple((np.asarray(node.GetSize()) * lengths).tolist()), axes)
 
 
 def write_segmentation(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from deepseg.box import Box
 from deepseg.errors import RegionError, VolumeError
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -25,37 +26,6 @@ def reverse_axes(array: np.ndarray) -> np.ndarray:
 def flip_lps_ras(matrix: np.ndarray) -> np.ndarray:
     """Turn a (4, 4) voxel-to-LPS matrix into voxel-to-RAS or back (the conversion is its own inverse)."""
     return _LPS_TO_RAS @ matrix
-
-
-@dataclass(frozen=True)
-class Box:
-    """A region of interest: a box with faces parallel to the RAS axes.
-
-    Attributes:
-        minimum_ras, maximum_ras: opposite corners, RAS in mm.
-
-    Raises:
-        RegionError: a corner is not finite, or the box has no size along an axis.
-    """
-
-    minimum_ras: tuple[float, float, float]
-    maximum_ras: tuple[float, float, float]
-
-    def __post_init__(self) -> None:
-        corners = np.array([self.minimum_ras, self.maximum_ras], dtype=float)
-        if corners.shape != (2, 3) or not np.isfinite(corners).all():
-            raise RegionError(f"A region of interest needs two corners of three finite numbers (RAS, mm); got {self}.")
-        size = corners[1] - corners[0]
-        if (size <= 0).any():
-            raise RegionError(
-                f"The region of interest measures {_mm(size)} mm; every side must be longer than 0 mm. Draw it again or give other corners."
-            )
-
-    @staticmethod
-    def from_center(center_ras: tuple[float, float, float], size_mm: tuple[float, float, float]) -> Box:
-        """Box of `size_mm` around `center_ras` (RAS, mm)."""
-        center, half = np.asarray(center_ras, float), np.asarray(size_mm, float) / 2
-        return Box(tuple((center - half).tolist()), tuple((center + half).tolist()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,21 +138,22 @@ class Geometry:
     def slices_of(self, box: Box) -> tuple[slice, slice, slice]:
         """Smallest block of voxels that holds every voxel centre inside `box`, cut at the volume's border.
 
+        Where box and grid are turned against each other, the block also holds centres outside: `Box.contains` tells which.
+
         Raises:
             RegionError: no voxel centre lies inside.
         """
-        low, high = np.asarray(box.minimum_ras), np.asarray(box.maximum_ras)
-        corners = np.array(np.meshgrid(*zip(low, high, strict=True), indexing="ij")).reshape(3, 8).T
-        ijk = self.ijk_from_ras(corners)
+        ijk = self.ijk_from_ras(box.corners_ras())
         start = np.ceil(ijk.min(0) - 1e-6).clip(0, self.shape).astype(int)
         stop = (np.floor(ijk.max(0) + 1e-6) + 1).clip(0, self.shape).astype(int)
-        if (stop <= start).any():
+        where = tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
+        if (stop <= start).any() or not any(plane.any() for plane in box.planes_inside(self, where)):
             seen = self.corners_ras()
             raise RegionError(
-                f"The region of interest, RAS {_at(low)} to {_at(high)} mm, holds no voxel of the volume, which spans {_at(seen.min(0))} to "
-                f"{_at(seen.max(0))} mm. Move or enlarge the region."
+                f"The region of interest, RAS {_at(box.minimum_ras)} to {_at(box.maximum_ras)} mm{'' if box.is_upright else ' before it is turned'}, "
+                f"holds no voxel of the volume, which spans {_at(seen.min(0))} to {_at(seen.max(0))} mm. Move or enlarge the region."
             )
-        return tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
+        return where
 
     def orientation_to(self, code: str) -> Orientation:
         """How to reorder this grid's axes so that they point along `code` as nearly as they can.

@@ -226,9 +226,7 @@ def _letters(edges: tuple[str, str, str, str], frame: Frame) -> list[str]:
 
 
 def _box_frame(screen: Screen, plane: Plane, box: Box) -> Frame:
-    low, high = np.asarray(box.minimum_ras), np.asarray(box.maximum_ras)
-    corners = np.array(np.meshgrid(*zip(low, high, strict=True), indexing="ij")).reshape(3, 8).T
-    mm = (screen.geometry.ijk_from_ras(corners) + 0.5) * screen.geometry.spacing_mm
+    mm = (screen.geometry.ijk_from_ras(box.corners_ras()) + 0.5) * screen.geometry.spacing_mm
     start, size = mm.min(0), np.ptp(mm, axis=0)
     return Frame(start[plane.across], start[plane.down], size[plane.across], size[plane.down])
 

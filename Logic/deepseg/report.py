@@ -200,8 +200,8 @@ def _facts(prediction: Prediction) -> list[tuple[str, str]]:
     for key, value in settings.items():
         if key.endswith("roi_ras_mm"):
             side = key.removesuffix("roi_ras_mm").strip("_")
-            corners = " to ".join("(" + ", ".join(f"{v:g}" for v in corner) + ")" for corner in value) if value else "the whole image"
-            facts.append((f"Region of interest{', ' + side if side else ''}", f"{corners} mm RAS" if value else corners))
+            words = Box.from_json(value).in_words() if value else "the whole image"
+            facts.append((f"Region of interest{', ' + side if side else ''}", words))
         else:
             facts.append((key.replace("_", " ").capitalize(), value if isinstance(value, str) else json.dumps(value)))
     return facts

@@ -124,7 +124,7 @@ def test_the_logic_has_no_cycles_when_it_loads():
 
 LAYERS = (
     {"errors", "itk_messages", "progress"},
-    {"geometry", "volume", "results", "dicom", "nifti", "io", "segmentation_file", "locations", "devices", "metrics"},
+    {"box", "geometry", "volume", "results", "dicom", "nifti", "io", "segmentation_file", "locations", "devices", "metrics"},
     {"spec", "bundle", "preprocessing", "normalisation", "networks", "networks.dynunet"},
     {"inference", "prediction", "job_folder", "golden", "bundle_writer", "stock_monai"},
     {"api"},

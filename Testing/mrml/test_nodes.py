@@ -108,10 +108,60 @@ def test_a_region_becomes_a_box(a_scene):
     np.testing.assert_allclose([box.minimum_ras, box.maximum_ras], [(8, 17, 26), (12, 23, 34)])
 
 
+def inside_by_slicer(region, geometry):
+    """Voxel centres that Slicer itself takes to lie within a region: its own planes, asked point by point."""
+    import vtk
+
+    planes = vtk.vtkPlanes()
+    region.GetTransformedPlanes(planes)
+    centres = geometry.ras_from_ijk(np.indices(geometry.shape).reshape(3, -1).T)
+    return np.reshape([planes.EvaluateFunction(*centre) <= 0 for centre in centres], geometry.shape)
+
+
+def assert_box_holds_what_the_region_holds(region, geometry):
+    box = nodes.box_from_roi(region)
+    where = geometry.slices_of(box)
+    found = np.zeros(geometry.shape, bool)
+    found[where] = box.contains(geometry, where)
+    expected = inside_by_slicer(region, geometry)
+    assert 50 < expected.sum() < expected.size
+    np.testing.assert_array_equal(found, expected)
+    return box
+
+
 @pytest.mark.parametrize("degrees", [0, 30, 90, 200])
-def test_a_transformed_region_becomes_the_upright_box_around_it(a_scene, degrees):
+def test_a_transformed_region_holds_the_voxels_that_slicer_sees_in_it(a_scene, a_geometry, degrees):
+    region = a_region(a_scene, a_geometry.center_ras, (9.3, 7.1, 16.7))
+    pivot = np.asarray(a_geometry.center_ras)
+    move = pivot - rotation(2, degrees) @ pivot
+    region.SetAndObserveTransformNodeID(linear_transform(a_scene, degrees, move).GetID())
+
+    box = assert_box_holds_what_the_region_holds(region, a_geometry)
+
+    assert box.is_upright == (degrees % 90 == 0)
+
+
+def test_a_region_turned_by_its_own_axes_becomes_a_turned_box(a_scene, a_geometry):
+    import vtk
+
+    region = a_region(a_scene, (0.0, 0.0, 0.0), (9.3, 7.1, 16.7))
+    turn = vtk.vtkTransform()
+    turn.Translate(*a_geometry.center_ras)
+    turn.RotateZ(45)
+    turn.RotateX(20)
+    region.GetObjectToNodeMatrix().DeepCopy(turn.GetMatrix())
+
+    assert not assert_box_holds_what_the_region_holds(region, a_geometry).is_upright
+
+
+def test_a_region_under_a_scaling_transform_grows_with_it(a_scene):
+    import vtk
+
+    node, scale = a_scene.AddNewNodeByClass("vtkMRMLLinearTransformNode"), vtk.vtkTransform()
+    scale.Scale(2, 3, 1)
+    node.SetMatrixTransformToParent(scale.GetMatrix())
     region = a_region(a_scene)
-    region.SetAndObserveTransformNodeID(linear_transform(a_scene, degrees, (1, 2, 3)).GetID())
+    region.SetAndObserveTransformNodeID(node.GetID())
     bounds = [0.0] * 6
     region.GetRASBounds(bounds)
 
@@ -120,17 +170,18 @@ def test_a_transformed_region_becomes_the_upright_box_around_it(a_scene, degrees
     np.testing.assert_allclose([box.minimum_ras, box.maximum_ras], np.reshape(bounds, (3, 2)).T, atol=1e-9)
 
 
-def test_a_region_turned_by_its_own_axes_becomes_the_box_around_it(a_scene):
+def test_a_sheared_region_is_refused(a_scene):
     import vtk
 
-    region = a_region(a_scene, center=(0.0, 0.0, 0.0), size=(2.0, 2.0, 2.0))
-    turn = vtk.vtkTransform()
-    turn.RotateZ(45)
-    region.GetObjectToNodeMatrix().DeepCopy(turn.GetMatrix())
+    shear = a_scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    matrix = vtk.vtkMatrix4x4()
+    matrix.SetElement(0, 1, 0.3)
+    shear.SetMatrixTransformToParent(matrix)
+    region = a_region(a_scene)
+    region.SetAndObserveTransformNodeID(shear.GetID())
 
-    box = nodes.box_from_roi(region)
-
-    np.testing.assert_allclose(box.maximum_ras, (np.sqrt(2), np.sqrt(2), 1), atol=1e-9)
+    with pytest.raises(RegionError, match="shears it"):
+        nodes.box_from_roi(region)
 
 
 def test_a_region_not_drawn_yet_is_refused(a_scene):
