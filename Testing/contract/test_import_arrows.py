@@ -125,8 +125,10 @@ def test_the_logic_has_no_cycles_when_it_loads():
 LAYERS = (
     {"errors", "itk_messages", "progress"},
     {"box", "geometry", "volume", "results", "dicom", "nifti", "io", "segmentation_file", "locations", "devices", "metrics"},
-    {"spec", "bundle", "preprocessing", "normalisation", "networks", "networks.dynunet"},
+    {"networks.dynunet", "networks.unet_parts", "networks.plain_conv_unet", "networks.residual_encoder_unet"},
+    {"spec", "bundle", "preprocessing", "normalisation", "networks"},
     {"inference", "prediction", "job_folder", "golden", "bundle_writer", "stock_monai"},
+    {"importers", "importers.colors", *(f"importers.nnunet{part}" for part in ("", "_architecture", "_card", "_checkpoint", "_labels", "_plans"))},
     {"api"},
     {"cli", "worker", "demo", "report", "pictures", "surface"},
 )

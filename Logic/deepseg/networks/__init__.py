@@ -10,9 +10,13 @@ from torch import nn
 
 from deepseg.errors import ModelError
 from deepseg.networks.dynunet import build_dynunet
+from deepseg.networks.plain_conv_unet import build_plain_conv_unet
+from deepseg.networks.residual_encoder_unet import build_residual_encoder_unet
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "DynUNet": build_dynunet,
+    "PlainConvUNet": build_plain_conv_unet,
+    "ResidualEncoderUNet": build_residual_encoder_unet,
 }
 
 
