@@ -112,7 +112,9 @@ def write_segmentation(
             f"The segmentation '{node.GetName()}' is not made of label maps. Choose a new one, or make 'Binary labelmap' its source first."
         )
     is_fresh = node is None or not (has_segments or node.GetTransformNodeID())
-    oriented = _oriented_image(labels, _ijk_to_parent(volume_node) if is_fresh else _local_grid(volume_node, node))
+    arrays, places = labels.layers()
+    ijk_to_local = _ijk_to_parent(volume_node) if is_fresh else _local_grid(volume_node, node)
+    layers = [_oriented_image(array, ijk_to_local) for array in arrays]
 
     if node is None:
         node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", scene.GenerateUniqueName(f"{volume_node.GetName()} segmentation"))
@@ -126,8 +128,8 @@ def write_segmentation(
         if not others:
             node.GetSegmentation().SetSourceRepresentationName(binary)
             node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
-        for label in labels.labels:
-            _replace_segment(node, segment_id(labels, label), label, oriented)
+        for label, place in zip(labels.labels, places, strict=True):
+            _replace_segment(node, segment_id(labels, label), label, layers[place])
         for key, value in labels.attributes.items():
             node.SetAttribute(key, value)
         node.SetNodeReferenceID(INPUT_VOLUME_ROLE, volume_node.GetID())
@@ -137,7 +139,7 @@ def write_segmentation(
 
 
 def _replace_segment(node: vtkMRMLSegmentationNode, name: str, label: Label, oriented: vtkOrientedImageData) -> None:
-    """Add one label's segment in the place of the segment with the same id; all labels share one image, as layers do in Slicer."""
+    """Add one label's segment in the place of the segment with the same id; labels that do not overlap share one image, as layers do in Slicer."""
     import slicer
 
     segmentation = node.GetSegmentation()
@@ -166,13 +168,13 @@ def _other_segments(node: vtkMRMLSegmentationNode, labels: LabelMap) -> list[str
     return [name for name in names if name not in own]
 
 
-def _oriented_image(labels: LabelMap, ijk_to_local: np.ndarray) -> vtkOrientedImageData:
-    """The label map as Slicer's image with a direction, cut to the labelled part; a single empty voxel where nothing is labelled."""
+def _oriented_image(array: np.ndarray, ijk_to_local: np.ndarray) -> vtkOrientedImageData:
+    """Label values (I, J, K) as Slicer's image with a direction, cut to the labelled part; a single empty voxel where nothing is labelled."""
     import slicer
     from vtk.util.numpy_support import numpy_to_vtk
 
-    bounds = [_range_of(labels.array.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-    part = labels.array[tuple(slice(first, last + 1) for first, last in bounds)]
+    bounds = [_range_of(array.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+    part = array[tuple(slice(first, last + 1) for first, last in bounds)]
     image = slicer.vtkOrientedImageData()
     image.SetExtent([index for pair in bounds for index in pair])
     image.GetPointData().SetScalars(numpy_to_vtk(reverse_axes(part).ravel(), deep=True))

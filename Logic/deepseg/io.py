@@ -63,14 +63,20 @@ def write_volume(volume: Volume, path: str | Path) -> None:
 def write_label_map(labels: LabelMap, path: str | Path) -> None:
     """Write a label map; the file appears whole or not at all.
 
-    `.seg.nrrd` keeps names, colours, terminology and attributes, and opens in Slicer as a segmentation.
+    `.seg.nrrd` keeps names, colours, terminology and attributes, and opens in Slicer as a segmentation. Labels that may overlap become layers
+    there, and in every other format a fourth axis: one mask of 0 and 1 a label, in their order.
 
     Raises:
         OutputError: the folder is missing, not writable or full, or the name's ending is unknown.
     """
     path = Path(path)
-    header = segmentation_header(labels) if path.name.endswith(SEGMENTATION_SUFFIX) else {}
-    _write(labels.array, labels.geometry, header, path)
+    if path.name.endswith(SEGMENTATION_SUFFIX):
+        arrays, places = labels.layers()
+        _write(arrays[0] if len(arrays) == 1 else np.stack(arrays), labels.geometry, segmentation_header(labels, places), path, layered=True)
+    elif labels.overlapping:
+        _write(np.stack([labels.mask(label).astype(np.uint8) for label in labels.labels]), labels.geometry, {}, path)
+    else:
+        _write(labels.array, labels.geometry, {}, path)
 
 
 def check_output(path: Path, suffixes: tuple[str, ...] = LABEL_SUFFIXES) -> None:
@@ -164,12 +170,21 @@ def _geometry(image: sitk.Image) -> Geometry:
     return Geometry.from_lps(image.GetSize(), image.GetOrigin(), image.GetSpacing(), image.GetDirection())
 
 
-def _write(array: np.ndarray, geometry: Geometry, header: dict[str, str], path: Path) -> None:
+def _write(array: np.ndarray, geometry: Geometry, header: dict[str, str], path: Path, layered: bool = False) -> None:
+    """Write (I, J, K), or (N, I, J, K) as N values a voxel where it is `layered` and else with a fourth axis."""
     import SimpleITK as sitk
 
     check_output(path)
-    image = sitk.GetImageFromArray(np.ascontiguousarray(reverse_axes(array)))
+    if array.ndim == 3:
+        image = sitk.GetImageFromArray(np.ascontiguousarray(reverse_axes(array)))
+    else:
+        volumes = np.stack([reverse_axes(volume) for volume in array], axis=-1 if layered else 0)
+        image = sitk.GetImageFromArray(volumes, isVector=layered)
     origin, spacing, directions = geometry.to_lps()
+    if image.GetDimension() == 4:
+        turned = np.eye(4)
+        turned[:3, :3] = np.reshape(directions, (3, 3))
+        origin, spacing, directions = [*origin, 0.0], [*spacing, 1.0], turned.ravel().tolist()
     image.SetOrigin(origin)
     image.SetSpacing(spacing)
     image.SetDirection(directions)

@@ -18,7 +18,7 @@ import numpy as np
 
 from deepseg.errors import DeepSegError, VolumeError
 from deepseg.geometry import Box, Geometry
-from deepseg.volume import Label, LabelMap, Volume
+from deepseg.volume import Label, LabelMap, Volume, where_any
 
 MARGIN_MM = 9.0
 ASPECT = 1.5
@@ -57,10 +57,11 @@ class Screen:
 
     Attributes:
         image: float32 (I, J, K), axes to the left, posterior, inferior as nearly as the voxel axes allow.
-        segments: integers (I, J, K) on the same grid.
+        segments: label values or bit fields (I, J, K) on the same grid, as a label map holds them.
         geometry: that grid.
         labels: the segments that are drawn.
         window: intensities shown as black and as white.
+        overlapping: whether `segments` holds bit fields.
     """
 
     image: np.ndarray
@@ -68,6 +69,7 @@ class Screen:
     geometry: Geometry
     labels: tuple[Label, ...]
     window: tuple[float, float]
+    overlapping: bool = False
 
     @staticmethod
     def of(volume: Volume, labels: LabelMap) -> Screen:
@@ -84,28 +86,31 @@ class Screen:
         image, segments = orientation.apply(volume.array[0]), orientation.apply(labels.array)
         geometry = volume.geometry.reoriented(orientation)
         if volume.units[0] == "HU":
-            return Screen(image, segments, geometry, labels.labels, SOFT_TISSUE_HU)
+            return Screen(image, segments, geometry, labels.labels, SOFT_TISSUE_HU, labels.overlapping)
         around = tuple(slice(max(at.min() - 10, 0), at.max() + 11) for at in np.nonzero(segments)) if segments.any() else ()
         near = image[around]
         # The empty surroundings of a head or a body would take half of the grey scale.
         tissue = near[near > image.min()]
         low, high = np.percentile(tissue, (0.5, 99.5)).tolist() if tissue.size else (0.0, 1.0)
-        return Screen(image, segments, geometry, labels.labels, (low, high if high > low else low + 1.0))
+        return Screen(image, segments, geometry, labels.labels, (low, high if high > low else low + 1.0), labels.overlapping)
 
     def tilt_degrees(self) -> float:
         """Largest angle between a voxel axis and the patient's axis it is named after."""
         return float(np.degrees(np.arccos(np.abs(np.diag(self.geometry.directions)).clip(0, 1))).max())
 
+    def where(self, values: Sequence[int]) -> np.ndarray:
+        """Where any of the labels `values` is: bool (I, J, K)."""
+        return where_any(self.segments, values, self.overlapping)
+
     def slice_through(self, plane: Plane, values: Sequence[int]) -> int:
         """Slice through the centre of the labels `values`, or the one that holds most of them where the centre's holds none."""
-        mask = np.isin(self.segments, list(values))
-        area = mask.sum((plane.across, plane.down))
+        area = self.where(values).sum((plane.across, plane.down))
         center = round(float(np.average(np.arange(len(area)), weights=area)))
         return center if area[center] else int(area.argmax())
 
     def frame_around(self, plane: Plane, values: Sequence[int]) -> Frame:
         """The labels `values` with a margin, widened to the pictures' common aspect ratio."""
-        found = np.nonzero(np.isin(self.segments, list(values)))
+        found = np.nonzero(self.where(values))
         spacing = self.geometry.spacing_mm
         low = [found[a].min() * spacing[a] - MARGIN_MM for a in (plane.across, plane.down)]
         size = [(found[a].max() + 1) * spacing[a] + MARGIN_MM - start for a, start in zip((plane.across, plane.down), low, strict=True)]
@@ -158,7 +163,7 @@ def slice_picture(screen: Screen, plane: Plane, index: int, frame: Frame, region
     body += [_rectangle(_box_frame(screen, plane, box)) for box in regions]
     body.append('<g class="outlines">')
     for label in screen.labels:
-        lines = outlines(segments == label.value, steps)
+        lines = outlines(where_any(segments, (label.value,), screen.overlapping), steps)
         if lines:
             path = "".join("M" + "L".join(f"{x:.2f} {y:.2f}" for x, y in line[:-1]) + "Z" for line in lines)
             title = f"<title>{html.escape(label.name)}</title>"

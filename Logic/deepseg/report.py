@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from deepseg.bundle import ModelBundle
 from deepseg.geometry import Box
 from deepseg.io import check_output, write_whole
@@ -115,7 +117,7 @@ def volume_rows(labels: LabelMap) -> list[Row]:
     """A row per segment, and the sum of each side where segments have sides."""
     rows, unit = [], labels.geometry.voxel_volume_ml
     for side, group in sides(labels).items():
-        counts = [int((labels.array == label.value).sum()) for label in group]
+        counts = [int(np.count_nonzero(labels.mask(label))) for label in group]
         for label, count in zip(group, counts, strict=True):
             rows.append(Row(label.name, css_color(label.color), _coded(label), count, milliliters(count * unit)))
         if side and len(group) > 1:
@@ -125,7 +127,7 @@ def volume_rows(labels: LabelMap) -> list[Row]:
 
 def headline(labels: LabelMap) -> str:
     """The result in one plain sentence."""
-    missing = [label.name for label in labels.labels if not (labels.array == label.value).any()]
+    missing = [label.name for label in labels.labels if not labels.mask(label).any()]
     if len(missing) == len(labels.labels):
         return "No segment was found. Check that the image and the region of interest are what the model was made for."
     totals = {side: milliliters(sum(labels.volume_ml(label) for label in group)) for side, group in sides(labels).items()}
@@ -176,7 +178,7 @@ def _details(screen: Screen, labels: LabelMap) -> list[tuple[str, str]]:
     shown += [(SAGITTAL, [label.value for label in group], side) for side, group in reversed(sides(labels).items())]
     pictures = []
     for plane, values, side in shown:
-        if (screen.segments[..., None] == values).any():
+        if screen.where(values).any():
             index = screen.slice_through(plane, values)
             words = f"{plane.name.capitalize()}{', ' + side.lower() + ' side' if side else ''}, {screen.position(plane, index)}"
             pictures.append((words, slice_picture(screen, plane, index, screen.frame_around(plane, values))))

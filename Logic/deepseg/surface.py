@@ -47,7 +47,8 @@ class Mesh:
 
 def surfaces(labels: LabelMap) -> list[Mesh]:
     """Surfaces of the segments that have voxels, smoothed for display by a Gaussian of `SMOOTHING_MM`."""
-    return [_surface(labels.array == label.value, labels.geometry, label.color) for label in labels.labels if (labels.array == label.value).any()]
+    masks = ((label, labels.mask(label)) for label in labels.labels)
+    return [_surface(mask, labels.geometry, label.color) for label, mask in masks if mask.any()]
 
 
 def surface_picture(meshes: Sequence[Mesh], camera: Camera) -> str:

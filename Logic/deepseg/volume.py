@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +20,7 @@ class Volume:
         geometry: the grid.
         units: one per channel: 'HU', 'SUV' or 'a.u.'.
         name: what to call it in messages.
+        modalities: one per channel: DICOM's 'CT', 'MR', 'PT', ..., or '' where the source does not tell. Left out: '' for every channel.
 
     Raises:
         VolumeError: array and grid disagree, or voxels are NaN or infinite.
@@ -28,12 +30,16 @@ class Volume:
     geometry: Geometry
     units: tuple[str, ...] = ("a.u.",)
     name: str = "volume"
+    modalities: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.array.ndim != 4 or self.array.shape[1:] != self.geometry.shape:
             raise VolumeError(f"'{self.name}' has an array of shape {self.array.shape} on a grid of {self.geometry.shape}; expected (C, I, J, K).")
         if len(self.units) != self.array.shape[0]:
             raise VolumeError(f"'{self.name}' has {self.array.shape[0]} channels but {len(self.units)} units; give one unit per channel.")
+        modalities = self.modalities or ("",) * self.array.shape[0]
+        if len(modalities) != self.array.shape[0]:
+            raise VolumeError(f"'{self.name}' has {self.array.shape[0]} channels but {len(modalities)} modalities; give one per channel, or none.")
         # Numbers too large for float32 become infinite and are counted below.
         with np.errstate(over="ignore"):
             array = np.asarray(self.array, dtype=np.float32)
@@ -41,6 +47,7 @@ class Volume:
         if bad:
             raise not_numbers(self.name, bad, array.size)
         object.__setattr__(self, "array", array)
+        object.__setattr__(self, "modalities", tuple(modalities))
 
     def cropped(self, box: Box) -> tuple[Volume, tuple[slice, slice, slice]]:
         """The part inside `box` and where it lies in this volume's array.
@@ -51,7 +58,7 @@ class Volume:
         where = self.geometry.slices_of(box)
         start = tuple(s.start for s in where)
         part = self.array[(slice(None), *where)]
-        return Volume(part, self.geometry.cropped(start, part.shape[1:]), self.units, self.name), where
+        return Volume(part, self.geometry.cropped(start, part.shape[1:]), self.units, self.name, self.modalities), where
 
 
 def not_numbers(name: str, bad: int, count: int) -> VolumeError:
@@ -91,6 +98,13 @@ class Label:
     terminology: Terminology | None = None
 
 
+def where_any(array: np.ndarray, values: Sequence[int], overlapping: bool) -> np.ndarray:
+    """Where an array of label values, or of bit fields where labels overlap, holds any label of `values`: bool, the array's shape."""
+    if overlapping:
+        return (array & array.dtype.type(sum(1 << (value - 1) for value in set(values)))) != 0
+    return array == values[0] if len(values) == 1 else np.isin(array, list(values))
+
+
 @dataclass(frozen=True, eq=False)
 class LabelMap:
     """Segments as integers: 0 is background, other values are listed in `labels`.
@@ -117,7 +131,25 @@ class LabelMap:
 
     def mask(self, label: Label) -> np.ndarray:
         """Where one segment is: bool (I, J, K)."""
-        return (self.array & (1 << (label.value - 1))) != 0 if self.overlapping else self.array == label.value
+        return where_any(self.array, (label.value,), self.overlapping)
+
+    def layers(self) -> tuple[list[np.ndarray], list[int]]:
+        """All segments as label values in as few arrays as it takes that none covers another.
+
+        Returns:
+            Arrays of integers (I, J, K), at least one; and for each of `labels` the number of the array that holds it, as `label.value`.
+        """
+        if not self.overlapping:
+            return [self.array], [0] * len(self.labels)
+        arrays, places = [np.zeros(self.array.shape, np.uint8)], []
+        for label in self.labels:
+            mask = self.mask(label)
+            place = next((n for n, array in enumerate(arrays) if not array[mask].any()), len(arrays))
+            if place == len(arrays):
+                arrays.append(np.zeros(self.array.shape, np.uint8))
+            arrays[place][mask] = label.value
+            places.append(place)
+        return arrays, places
 
     def volume_ml(self, label: Label) -> float:
         """Volume of one segment: number of its voxels times the voxel's volume."""

@@ -283,6 +283,38 @@ def test_only_the_models_own_segments_are_replaced(a_scene, a_volume_node, some_
     np.testing.assert_array_equal(voxels_of(node, "hippocampus-mr_2", some_labels.geometry), array == 2)
 
 
+def test_overlapping_segments_keep_all_their_voxels_and_leave_the_other_segments_alone(a_scene, a_volume_node, some_labels):
+    """A result whose labels overlap each other, and segments of the same values and names by another model and by hand: before and after a rerun."""
+    import slicer
+
+    geometry = some_labels.geometry
+    node = nodes.write_segmentation(a_scene, some_labels, a_volume_node)
+    drawn = slicer.vtkSegment()
+    drawn.SetName(some_labels.labels[0].name)
+    node.GetSegmentation().AddSegment(drawn, "Segment_1")
+    image = slicer.vtkOrientedImageData()
+    image.DeepCopy(node.GetSegmentation().GetSegment("hippocampus-mr_1").GetRepresentation("Binary labelmap"))
+    drawn.AddRepresentation("Binary labelmap", image)
+    drawn.SetLabelValue(1)
+    others = ["hippocampus-mr_1", "hippocampus-mr_2", "hippocampus-mr_3", "Segment_1"]
+    before = {name: voxels_of(node, name, geometry) for name in others}
+    assert before["Segment_1"].any()
+
+    for move in (0, 2):
+        array = np.zeros(geometry.shape, np.uint16)
+        array[3 + move : 14, 4:9, 1:6] |= 1
+        array[8:20, 4 + move : 11, 2:7] |= 2
+        array[10:12, 5:8, 3] |= 4
+        result = LabelMap(array, geometry, some_labels.labels, {"DeepSeg.Model": "regions"}, overlapping=True)
+        nodes.write_segmentation(a_scene, result, a_volume_node, node)
+
+        for label in result.labels:
+            np.testing.assert_array_equal(voxels_of(node, f"regions_{label.value}", geometry), result.mask(label))
+        for name, voxels in before.items():
+            np.testing.assert_array_equal(voxels_of(node, name, geometry), voxels)
+        assert node.GetSegmentation().GetNumberOfSegments() == len(others) + 3
+
+
 def test_replaced_segments_get_new_surfaces_where_the_node_shows_surfaces(a_scene, a_volume_node, some_labels):
     node = nodes.write_segmentation(a_scene, some_labels, a_volume_node)
     node.CreateClosedSurfaceRepresentation()

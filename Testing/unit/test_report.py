@@ -133,6 +133,23 @@ def test_positions_and_region_are_in_the_patients_space() -> None:
     assert float(drawn.get("height")) == pytest.approx(high[2] - low[2], abs=0.01)
 
 
+def test_labels_that_overlap_are_counted_and_outlined_whole() -> None:
+    volume, labels = blocks()
+    array = (1 * (labels.array == 1) + 2 * (labels.array == 2)).astype(np.uint8)
+    array[LEFT_BLOCK] |= 1
+    both = LabelMap(array, labels.geometry, LABELS, overlapping=True)
+    counts = {row.name: row.voxels for row in volume_rows(both)}
+    assert counts["Left & block"] == (labels.array == 2).sum()
+    assert counts["Right <block>"] == (labels.array > 0).sum()
+    assert "Not found" not in headline(both)
+    screen = Screen.of(volume, both)
+    picture = slice_picture(screen, AXIAL, screen.slice_through(AXIAL, [2]), screen.whole_frame(AXIAL))
+    left, either = ({tuple(point) for point in path_points(picture, color).tolist()} for color in (LEFT_COLOR, RIGHT_COLOR))
+    assert left <= either
+    assert len(left) > 20
+    assert len(surfaces(both)) == 2
+
+
 def test_a_scale_bar_is_as_long_as_it_says() -> None:
     picture = ElementTree.fromstring(picture_of("RAS", AXIAL, 1))
     bar = next(path for path in picture.iter("path") if path.get("class") == "bar").get("d")

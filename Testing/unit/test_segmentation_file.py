@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from deepseg.io import write_label_map
 from deepseg.segmentation_file import segment_id, segmentation_header, terminology_entry
@@ -45,7 +46,7 @@ def test_absent_codes_leave_empty_parts():
 
 
 def test_a_header_lists_each_segment_once_with_its_value(a_label_map):
-    header = segmentation_header(a_label_map)
+    header = segmentation_header(a_label_map, (0, 0))
     assert [header[f"Segment{n}_LabelValue"] for n in (0, 1)] == ["1", "2"]
     assert [header[f"Segment{n}_ID"] for n in (0, 1)] == ["tiny_1", "tiny_2"]
     assert header["Segment0_Extent"] == "0 8 0 10 0 6"
@@ -63,16 +64,55 @@ def test_the_file_holds_names_colours_codes_and_provenance_as_text(a_label_map, 
     path = tmp_path / "labels.seg.nrrd"
     write_label_map(a_label_map, path)
     stored = text_header(path)
-    for key, value in segmentation_header(a_label_map).items():
+    for key, value in segmentation_header(a_label_map, (0, 0)).items():
         assert stored.get(key, "") == value, key
 
 
+def overlapping_map(grid, count: int, together: int) -> LabelMap:
+    """`count` labels that may overlap, of which `together` hold one common voxel and the others are apart from all; one is empty."""
+    array = np.zeros(grid.shape, np.uint16)
+    for n in range(count - 1):
+        array[n % 9, (2 * n) % 10, n % 7] |= 1 << n
+    for n in range(together):
+        array[8, 9, 6] |= 1 << n
+    labels = tuple(Label(n + 1, f"Region {n + 1}", (n / count, 0.5, 0.1)) for n in range(count))
+    return LabelMap(array, grid, labels, {"DeepSeg.Model": "regions"}, overlapping=True)
+
+
+def test_layers_hold_each_label_once_and_none_covers_another(oblique_grid):
+    labels = overlapping_map(oblique_grid, 6, 3)
+    arrays, places = labels.layers()
+    assert len(arrays) == 3
+    for label, place in zip(labels.labels, places, strict=True):
+        np.testing.assert_array_equal(arrays[place] == label.value, (labels.array >> (label.value - 1)) & 1)
+
+
+@pytest.mark.parametrize(("count", "together"), [(1, 1), (3, 0), (4, 2), (4, 3), (5, 4), (16, 16)])
+def test_slicer_reads_overlapping_segments_as_they_were_written(count, together, oblique_grid, tmp_path):
+    assert_slicer_reads(overlapping_map(oblique_grid, count, together), tmp_path / "labels.seg.nrrd")
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
+def test_other_formats_get_a_mask_for_each_label_that_may_overlap(suffix, oblique_grid, tmp_path):
+    labels = overlapping_map(oblique_grid, 4, 2)
+    write_label_map(labels, tmp_path / f"labels{suffix}")
+    image = sitk.ReadImage(str(tmp_path / f"labels{suffix}"))
+    assert image.GetSize() == (*oblique_grid.shape, 4)
+    np.testing.assert_allclose(image.TransformIndexToPhysicalPoint((8, 10, 6, 2))[:3], oblique_grid.ras_from_ijk((8, 10, 6)) * (-1, -1, 1), atol=1e-4)
+    masks = sitk.GetArrayFromImage(image).transpose(0, 3, 2, 1)
+    for label in labels.labels:
+        np.testing.assert_array_equal(masks[label.value - 1], labels.mask(label).astype(np.uint8))
+
+
 def test_slicer_reads_the_file_as_the_segments_that_were_written(a_label_map, tmp_path):
+    assert_slicer_reads(a_label_map, tmp_path / "labels.seg.nrrd")
+
+
+def assert_slicer_reads(a_label_map: LabelMap, path) -> None:
     import slicer
     import vtk
     from vtk.util.numpy_support import vtk_to_numpy
 
-    path = tmp_path / "labels.seg.nrrd"
     write_label_map(a_label_map, path)
     scene = slicer.vtkMRMLScene()
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
@@ -82,7 +122,9 @@ def test_slicer_reads_the_file_as_the_segments_that_were_written(a_label_map, tm
     assert storage.ReadData(node)
 
     segmentation = node.GetSegmentation()
-    assert [segmentation.GetNthSegmentID(n) for n in range(segmentation.GetNumberOfSegments())] == ["tiny_1", "tiny_2"]
+    assert [segmentation.GetNthSegmentID(n) for n in range(segmentation.GetNumberOfSegments())] == [
+        segment_id(a_label_map, label) for label in a_label_map.labels
+    ]
     for label in a_label_map.labels:
         segment = segmentation.GetSegment(segment_id(a_label_map, label))
         assert segment.GetName() == label.name
@@ -100,4 +142,4 @@ def test_slicer_reads_the_file_as_the_segments_that_were_written(a_label_map, tm
         found = np.argwhere(voxels == segment.GetLabelValue()) + extent[::2]
         at = a_label_map.geometry.ijk_from_ras(found @ to_world[:3, :3].T + to_world[:3, 3])
         np.testing.assert_allclose(at, np.rint(at), atol=1e-6)
-        assert sorted(map(tuple, np.rint(at).astype(int).tolist())) == sorted(map(tuple, np.argwhere(a_label_map.array == label.value).tolist()))
+        assert sorted(map(tuple, np.rint(at).astype(int).tolist())) == sorted(map(tuple, np.argwhere(a_label_map.mask(label)).tolist()))

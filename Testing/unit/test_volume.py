@@ -32,6 +32,15 @@ def test_each_channel_needs_a_unit():
         Volume(np.zeros((2, 4, 5, 6), np.float32), GRID)
 
 
+def test_modalities_are_one_per_channel_or_unknown(phantom):
+    assert Volume(np.zeros((2, 4, 5, 6), np.float32), GRID, ("a.u.", "SUV")).modalities == ("", "")
+    ct = Volume(phantom.array, phantom.geometry, ("HU",), "ct", ("CT",))
+    part, _ = ct.cropped(Box.from_center(phantom.geometry.center_ras, (3.0, 4.0, 6.0)))
+    assert (part.units, part.name, part.modalities) == (("HU",), "ct", ("CT",))
+    with pytest.raises(VolumeError, match="2 channels but 1 modalities"):
+        Volume(np.zeros((2, 4, 5, 6), np.float32), GRID, ("a.u.", "SUV"), modalities=("MR",))
+
+
 def test_voxels_become_float32():
     volume = Volume(np.full((1, 4, 5, 6), -1024, np.int16), GRID, ("HU",))
     assert volume.array.dtype == np.float32

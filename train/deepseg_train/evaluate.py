@@ -35,7 +35,7 @@ def evaluate_cases(bundle: api.ModelBundle, cases: list[Case]) -> list[dict[str,
             raise DatasetError(f"{case.name}: {error}") from error
         predicted = api.segment(volume, bundle).labels
         for label in bundle.spec.labels:
-            a, b = predicted.array == label.value, reference.array == label.value
+            a, b = predicted.mask(label), reference.mask(label)
             surfaces = SurfaceDistances.between(a, b, volume.geometry.spacing_mm)
             rows.append(
                 {
