@@ -94,7 +94,13 @@ def _refuse_unfit(volume: Volume, spec: ModelSpec) -> None:
     if volume.array.shape[0] != len(spec.inputs):
         wanted = ", ".join(f"{item.name} ({item.modality})" for item in spec.inputs)
         raise VolumeError(f"'{volume.name}' has {volume.array.shape[0]} channels; the model {spec.id} takes {len(spec.inputs)}: {wanted}.")
-    for unit, item in zip(volume.units, spec.inputs, strict=True):
+    for unit, modality, item in zip(volume.units, volume.modalities, spec.inputs, strict=True):
+        # Only DICOM files tell their modality.
+        if modality and item.modality != "other" and modality != item.modality:
+            raise VolumeError(
+                f"'{volume.name}' is a {modality} image by its DICOM header; the model {spec.id} takes {item.name} ({item.modality}). "
+                "Choose another image or another model."
+            )
         # 'a.u.' also stands for a unit that the file does not tell.
         if unit not in ("a.u.", item.unit):
             raise VolumeError(
