@@ -95,11 +95,7 @@ def _run(bundle: ModelBundle, prepared: Prepared, part: Volume, wanted: bool, pl
     tracker.report(0.02, "loading the model")
     restorer = Restorer(prepared, plan.spec, part.geometry.shape, wanted)
     network = WindowNetwork.of(bundle, plan.spec, plan.device, plan.precision, mirror)
-    tracker.report(0.05, "running the network")
-
-    def on_window(done: int, count: int) -> None:
-        tracker.report(0.05 + 0.93 * done / count, "running the network")
-
+    on_window = tracker.steps("running the network", 0.05, 0.98)
     run_windows(network, prepared.tensor, restorer.add, means=restorer.needs_means, batch=plan.batch, held=plan.held, on_window=on_window)
     return restorer
 

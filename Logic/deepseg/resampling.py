@@ -116,8 +116,7 @@ def grid_sampler(
     thick = _thick_axis(spacing, to_spacing) if rule.slice_order is not None else None
     axes: list[AxisSampler | None] = []
     for axis, (length, count) in enumerate(zip(shape, to_shape, strict=True)):
-        if rule.rule == "extent":
-            at = np.arange(count) * (to_spacing[axis] / spacing[axis])
+        at = np.arange(count) * (to_spacing[axis] / spacing[axis])
         if rule.rule == "extent":
             at = (np.arange(count) + 0.5) * (length / count) - 0.5
         same = length == count and np.abs(at - np.arange(count)).max() < 1e-4

@@ -10,7 +10,7 @@ from torch import nn
 
 from deepseg.bundle import ModelBundle
 from deepseg.errors import ModelError
-from deepseg.fast_network import channels_last, optimise
+from deepseg.fast_network import arranged, optimise
 from deepseg.spec import ModelSpec
 
 
@@ -70,7 +70,7 @@ class WindowNetwork:
             # (N, C, slices, h, w) -> (N, C * slices, h, w)
             windows = windows.movedim(across + 2, 2).flatten(1, 2)
         try:
-            answer = member(channels_last(windows))
+            answer = member(arranged(windows, self.precision))
         except torch.OutOfMemoryError as error:
             raise MemoryError(str(error)) from error
         except RuntimeError as error:

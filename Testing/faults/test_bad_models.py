@@ -92,6 +92,10 @@ def section(**changes):
     return lambda folder: change(folder, lambda inner: inner.update(changes))
 
 
+def window(**changes):
+    return lambda folder: change(folder, lambda inner: inner["window"].update(changes))
+
+
 def three_labels(folder):
     label = {"value": 3, "name": "Third", "color": [0, 0, 0], "terminology": None}
     change(folder, lambda inner: inner["labels"].append(label))
@@ -117,7 +121,7 @@ DAMAGES = {
     "a tensor missing": (lose_a_tensor, "1 tensors are missing or unknown"),
     "a tensor too many": (add_a_tensor, "1 tensors are missing or unknown, the first is 'extra'"),
     "a tensor of another shape": (reshape_a_tensor, "The weights do not fit the network"),
-    "schema of the future": (section(schema_version=2), r"written in model schema 2; this DeepSeg reads up to 1\. Update DeepSeg"),
+    "schema of the future": (section(schema_version=3), r"written in model schema 3; this DeepSeg reads up to 2\. Update DeepSeg"),
     "no metadata": (lambda folder: (folder / METADATA).unlink(), "lacks the file configs/metadata.json"),
     "no configs": (lambda folder: shutil.rmtree(folder / "configs"), "lacks the file configs/metadata.json"),
     "metadata empty": (write_metadata(""), "cannot be read"),
@@ -139,9 +143,9 @@ DAMAGES = {
     "a dimension of none": (kwargs(spatial_dims=None), "settings for the network DynUNet do not fit it"),
     "more channels than inputs": (kwargs(in_channels=2), "The weights do not fit the network"),
     "another number of labels": (three_labels, "the model's labels and window need"),
-    "window that the network cannot halve": (section(patch=[15, 16, 16]), "."),
+    "window that the network cannot halve": (window(size=[15, 16, 16]), "."),
     "an intensity scheme from elsewhere": (
-        section(inputs=[{"name": "T1", "modality": "MR", "unit": "a.u.", "scheme": "magic", "parameters": {}}]),
+        section(inputs=[{"name": "T1", "modality": "MR", "unit": "a.u.", "steps": [{"scheme": "magic", "parameters": {}}]}]),
         "intensity scheme 'magic'",
     ),
 }

@@ -6,13 +6,23 @@ import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
-from monai.transforms import Compose, NormalizeIntensityd, Orientationd, ScaleIntensityRanged, Spacingd
+from monai.transforms import (
+    Compose,
+    NormalizeIntensity,
+    NormalizeIntensityd,
+    Orientationd,
+    ScaleIntensity,
+    ScaleIntensityRange,
+    ScaleIntensityRanged,
+    ScaleIntensityRangePercentiles,
+    Spacingd,
+)
 
 from deepseg.errors import ModelError, VolumeError
 from deepseg.geometry import Geometry
 from deepseg.normalisation import NORMALISATIONS, normalise
-from deepseg.preprocessing import prepare, prepare_labels, restore
-from deepseg.spec import InputSpec
+from deepseg.preprocessing import prepare, prepare_labels
+from deepseg.spec import InputSpec, IntensityStep
 from deepseg.volume import LabelMap, Volume
 from phantoms import awkward_grid, numbered_volume, turn
 
@@ -46,6 +56,11 @@ def blobs(geometry: Geometry, scale: float = 1.0, shift: float = 0.0) -> Volume:
     ras = geometry.ras_from_ijk(np.indices(geometry.shape).transpose(1, 2, 3, 0)) - geometry.center_ras
     array = np.exp(-((ras - (4.0, 3.0, -2.0)) ** 2).sum(-1) / 60) + 0.5 * np.exp(-((ras - (-5.0, 1.0, -3.0)) ** 2).sum(-1) / 20) + 0.01 * ras[..., 0]
     return Volume((scale * array + shift)[np.newaxis], geometry, name="blobs")
+
+
+def restore(values, prepared):
+    """Values (L, I, J, K) of the model's grid on the input grid, at once."""
+    return np.ascontiguousarray(prepared.orientation.inverse().apply(prepared.back.resample(values.float()).numpy()))
 
 
 def monai_chain(spec):
@@ -83,12 +98,12 @@ def test_a_volume_on_the_models_grid_is_not_resampled(name, tiny_spec):
     prepared = prepare(volume, tiny_spec)
     expected = NORMALISATIONS["zscore"](prepared.orientation.apply(volume.array)[0])
     np.testing.assert_array_equal(prepared.tensor[0].numpy(), expected)
-    assert prepared.geometry.shape == prepared.oriented.shape
+    assert prepared.back.changes_nothing
     np.testing.assert_array_equal(restore(torch.from_numpy(prepared.orientation.apply(volume.array).copy()), prepared), volume.array)
 
 
 def test_a_volume_on_the_models_grid_and_scale_comes_through_unchanged(tiny_spec):
-    window = InputSpec("CT", "CT", "HU", "ct_window", {"low": -1e6, "high": 1e6, "mean": 0.0, "std": 1.0})
+    window = InputSpec("CT", "CT", "HU", (IntensityStep("ct_window", {"low": -1e6, "high": 1e6, "mean": 0.0, "std": 1.0}),))
     volume = numbered_volume(GRIDS["the model's own"])
     prepared = prepare(volume, replace(tiny_spec, inputs=(window,)))
     np.testing.assert_array_equal(prepared.tensor.numpy(), volume.array)
@@ -101,7 +116,7 @@ def test_every_voxel_keeps_its_place_in_the_world_forward_and_back(name, tiny_sp
     """An image of world x, y and z: interpolating it gives the position itself, so any shift, flip or swap shows in mm."""
     geometry = GRIDS[name]
     ras = geometry.ras_from_ijk(np.indices(geometry.shape).transpose(1, 2, 3, 0)).transpose(3, 0, 1, 2)
-    plain = InputSpec("x", "other", "a.u.", "ct_window", {"low": -1e6, "high": 1e6, "mean": 0.0, "std": 1.0})
+    plain = InputSpec("x", "other", "a.u.")
     prepared = prepare(Volume(ras, geometry, ("a.u.",) * 3), replace(tiny_spec, inputs=(plain,) * 3))
     there = prepared.geometry.ras_from_ijk(np.indices(prepared.geometry.shape).transpose(1, 2, 3, 0)).transpose(3, 0, 1, 2)
     # Beyond the last voxel's centre the border's value is kept: at most half a voxel of the model's grid.
@@ -179,7 +194,7 @@ def test_zscore_of_a_constant_image_is_zero(value, size):
 def test_ct_window_is_that_of_monai():
     parameters = {"low": -160.0, "high": 240.0, "mean": 45.0, "std": 70.0}
     channel = np.linspace(-1500, 2000, 5**3, dtype=np.float32).reshape(5, 5, 5)
-    ours = normalise(channel, InputSpec("CT", "CT", "HU", "ct_window", parameters))
+    ours = normalise(channel, [IntensityStep("ct_window", parameters)])
     clip = ScaleIntensityRanged("image", a_min=-160.0, a_max=240.0, b_min=-160.0, b_max=240.0, clip=True)
     theirs = Compose([clip, NormalizeIntensityd("image", subtrahend=45.0, divisor=70.0)])({"image": torch.from_numpy(channel[None].copy())})
     np.testing.assert_allclose(ours, theirs["image"][0].numpy(), atol=1e-5)
@@ -189,7 +204,7 @@ def test_ct_window_is_that_of_monai():
 @pytest.mark.parametrize(
     ("scheme", "parameters", "says"),
     [
-        ("rainbow", {}, "scheme 'rainbow'; this DeepSeg has zscore, ct_window"),
+        ("rainbow", {}, "scheme 'rainbow'; this DeepSeg has zscore, "),
         ("ct_window", {"low": 0.0}, "do not fit the intensity scheme 'ct_window'"),
         ("zscore", {"power": 2.0}, "do not fit the intensity scheme 'zscore'"),
         ("ct_window", {"low": 0.0, "high": 1.0, "mean": 0.0, "std": 0.0}, "std must be greater than 0"),
@@ -197,17 +212,53 @@ def test_ct_window_is_that_of_monai():
 )
 def test_an_unknown_scheme_or_wrong_parameters_are_refused(scheme, parameters, says):
     with pytest.raises(ModelError, match=says):
-        normalise(np.ones((2, 2, 2), np.float32), InputSpec("T1", "MR", "a.u.", scheme, parameters))
+        normalise(np.ones((2, 2, 2), np.float32), [IntensityStep(scheme, parameters)])
+
+
+PARAMETERS = {
+    "ct_window": {"low": -100.0, "high": 100.0, "mean": 0.0, "std": 50.0},
+    "shift_scale": {"shift": 3.0, "scale": 2.0},
+    "scale_range": {"low": -500.0, "high": 700.0, "to_low": -1.0, "to_high": 2.0, "clip": True},
+    "minmax": {"to_low": -1.0, "to_high": 2.0},
+    "percentiles": {"lower": 2.0, "upper": 97.0, "to_low": 0.0, "to_high": 1.0, "clip": False},
+}
+MONAIS = {
+    "zscore": NormalizeIntensity(),
+    "zscore_nonzero": NormalizeIntensity(nonzero=True),
+    "shift_scale": NormalizeIntensity(subtrahend=3.0, divisor=2.0),
+    "scale_range": ScaleIntensityRange(-500.0, 700.0, -1.0, 2.0, clip=True),
+    "minmax": ScaleIntensity(-1.0, 2.0),
+    "percentiles": ScaleIntensityRangePercentiles(2.0, 97.0, 0.0, 1.0, clip=False),
+}
+
+
+def noise_with_zeros():
+    channel = np.random.default_rng(0).normal(0, 1e3, (14, 15, 16)).astype(np.float32)
+    channel[:4] = 0
+    return channel
 
 
 @pytest.mark.parametrize("scheme", NORMALISATIONS)
 def test_every_scheme_gives_finite_float32_of_the_same_shape(scheme):
-    parameters = {"ct_window": {"low": -100.0, "high": 100.0, "mean": 0.0, "std": 50.0}}.get(scheme, {})
-    channel = np.random.default_rng(0).normal(0, 1e3, (4, 5, 6)).astype(np.float32)
-    result = normalise(channel, InputSpec("x", "other", "a.u.", scheme, parameters))
-    assert result.dtype == np.float32
-    assert result.shape == channel.shape
-    assert np.isfinite(result).all()
+    for channel in (noise_with_zeros(), np.zeros((4, 5, 6), np.float32)):
+        result = normalise(channel, [IntensityStep(scheme, PARAMETERS.get(scheme, {}))], channel != 0)
+        assert result.dtype == np.float32
+        assert result.shape == channel.shape
+        assert np.isfinite(result).all()
+
+
+@pytest.mark.parametrize("scheme", MONAIS)
+def test_a_scheme_gives_the_numbers_of_its_monai_counterpart(scheme):
+    channel = noise_with_zeros()
+    theirs = MONAIS[scheme](torch.from_numpy(channel[None].copy()))[0].numpy()
+    np.testing.assert_allclose(normalise(channel, [IntensityStep(scheme, PARAMETERS.get(scheme, {}))]), theirs, atol=2e-5)
+
+
+def test_steps_follow_one_another():
+    channel = noise_with_zeros()
+    first, second = IntensityStep("minmax", {"to_low": 0.0, "to_high": 1.0}), IntensityStep("zscore")
+    np.testing.assert_array_equal(normalise(channel, [first, second]), normalise(normalise(channel, [first]), [second]))
+    np.testing.assert_array_equal(normalise(channel, []), channel)
 
 
 def test_where_monai_differs_an_oblique_resampled_grid_with_a_rounded_header(tiny_spec):
@@ -226,3 +277,13 @@ def test_where_monai_differs_an_oblique_resampled_grid_with_a_rounded_header(tin
         origins.append(prepare(volume, tiny_spec).geometry.ijk_to_ras[:3, 3] - theirs["image"].affine.numpy()[:3, 3])
     assert np.linalg.norm(origins[0]) < 1e-6
     assert 0.01 < np.linalg.norm(origins[1]) < np.linalg.norm(tiny_spec.spacing_mm)
+
+
+@pytest.mark.parametrize(("modality", "fits"), [("", True), ("MR", True), ("CT", False), ("PT", False)])
+def test_an_image_whose_header_names_another_modality_is_refused(modality, fits, tiny_spec):
+    volume = Volume(np.arange(8**3, dtype=np.float32).reshape(1, 8, 8, 8), Geometry((8, 8, 8), np.eye(4)), name="scan", modalities=(modality,))
+    if fits:
+        assert prepare(volume, tiny_spec).tensor.shape[0] == 1
+        return
+    with pytest.raises(VolumeError, match=rf"'scan' is a {modality} image by its DICOM header; the model tiny takes T1 \(MR\)"):
+        prepare(volume, tiny_spec)

@@ -21,8 +21,9 @@ def test_a_spec_comes_back_from_json_as_it_was(a_section):
     assert ModelSpec.from_json(spec.to_json(), "a file") == spec
     assert spec.labels[0].terminology.type_modifier.meaning == "Anterior"
     assert spec.labels[1].terminology is None
-    assert spec.class_count == 3
-    assert isinstance(spec.patch, tuple)
+    assert spec.channel_count == 3
+    assert isinstance(spec.window.size, tuple)
+    assert spec.inputs[0].steps[0].scheme == "zscore"
 
 
 def test_a_spec_from_the_future_is_refused_before_anything_else_is_read(a_section):
@@ -68,14 +69,23 @@ def test_what_is_no_spec_is_refused(section):
         (["spacing_mm"], [1.0, 1.0, -1.0]),
         (["spacing_mm"], [1.0, 1.0, float("inf")]),
         (["spacing_mm", 0], "1"),
-        (["patch"], [16, 16, 0]),
-        (["patch"], [16, 16, 16.5]),
-        (["patch"], [16, 16, 10**6]),
-        (["overlap"], 1.0),
-        (["overlap"], -0.1),
+        (["orientation"], "IJS"),
+        (["window", "size"], [16, 16, 0]),
+        (["window", "size"], [16, 16, 16.5]),
+        (["window", "size"], [16, 16, 10**6]),
+        (["window", "overlap"], 1.0),
+        (["window", "overlap"], -0.1),
+        (["window", "weight"], "flat"),
+        (["window", "slice_context"], 0),
+        (["resampling", "order"], 2),
+        (["output", "activation"], "relu"),
+        (["output", "painting"], [1, 2]),
+        (["output", "keep_largest"], [3]),
+        (["output", "mirror_axes"], [3]),
+        (["crop"], "tight"),
         (["inputs"], []),
         (["inputs", 0, "modality"], "X-ray"),
-        (["inputs", 0, "parameters"], {"low": "0"}),
+        (["inputs", 0, "steps", 0, "parameters"], {"low": "0"}),
         (["labels"], []),
         (["labels", 0, "value"], 0),
         (["labels", 0, "value"], 2),
@@ -102,3 +112,27 @@ def test_a_spec_that_breaks_a_rule_is_refused_and_the_file_is_named(path, value,
 def test_the_message_says_which_entry_is_wrong(a_section):
     with pytest.raises(ModelError, match=r"deepseg\.spacing_mm\[2\] must be bigger than 0"):
         ModelSpec.from_json(changed(a_section, ["spacing_mm"], [1.0, 1.0, 0.0]), "a file")
+
+
+def test_a_section_of_the_first_schema_is_read_as_what_it_meant(a_section):
+    first = {key: value for key, value in a_section.items() if key not in ("crop", "resampling", "window", "output")}
+    first |= {"schema_version": 1, "patch": a_section["window"]["size"], "overlap": 0.5}
+    first["inputs"] = [{"name": "T1", "modality": "MR", "unit": "a.u.", "scheme": "zscore", "parameters": {}}]
+    assert ModelSpec.from_json(first, "a file") == ModelSpec.from_json(a_section, "a file")
+    with pytest.raises(ModelError, match="a file"):
+        ModelSpec.from_json({**first, "patch": [0, 1, 1]}, "a file")
+
+
+def test_labels_that_may_overlap_have_a_channel_each_and_fit_the_bits_of_a_voxel(a_section):
+    output = {"activation": "sigmoid", "painting": [1, 3], "keep_largest": [], "mirror_axes": [0, 2]}
+    spec = ModelSpec.from_json(changed(a_section, ["output"], output), "a file")
+    assert spec.overlapping
+    assert spec.channel_count == 2
+    many = [{"value": n, "name": str(n), "color": [0, 0, 0], "terminology": None} for n in range(1, 18)]
+    with pytest.raises(ModelError, match="17 labels that may overlap; at most 16"):
+        ModelSpec.from_json({**a_section, "output": {**output, "painting": []}, "labels": many}, "a file")
+
+
+def test_a_2d_network_sees_slices_across_the_axis_where_its_window_is_thin(a_section):
+    window = {**a_section["window"], "size": [32, 1, 32], "slice_context": 2}
+    assert ModelSpec.from_json(changed(a_section, ["window"], window), "a file").window.slice_axis == 1

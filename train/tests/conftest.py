@@ -45,7 +45,7 @@ def small_config(tmp_path_factory) -> Path:
     """The shipped config with a small network, few epochs and a split of the small dataset."""
     folder = tmp_path_factory.mktemp("config")
     config = yaml.safe_load(SHIPPED_CONFIG.read_text(encoding="utf-8"))
-    config["model"] |= {"id": "ball", "patch": [24, 24, 24]}
+    config["model"] |= {"id": "ball", "window": {"size": [24, 24, 24]}}
     config["model"]["network"]["kwargs"] |= {"filters": [8, 16, 16], "kernel_size": [3, 3, 3], "strides": [1, 2, 2], "upsample_kernel_size": [2, 2]}
     config["model"]["network"]["kwargs"]["deep_supr_num"] = 1
     config["training"] |= {"max_epochs": 12, "learning_rate": 0.01, "warmup_epochs": 1, "validate_every_epochs": 2, "workers": 0, "ema_decay": 0.9}

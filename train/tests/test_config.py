@@ -80,6 +80,6 @@ def test_a_missing_split_file_is_named_before_anything_is_read(tmp_path, shipped
 
 
 def test_a_model_section_that_breaks_the_schema_is_refused(tmp_path, shipped):
-    shipped["model"]["overlap"] = 1.5
+    shipped["model"]["window"]["overlap"] = 1.5
     with pytest.raises(ConfigError, match="overlap"):
         load_config(write(tmp_path, shipped))
