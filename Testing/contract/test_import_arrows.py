@@ -125,10 +125,11 @@ def test_the_logic_has_no_cycles_when_it_loads():
 LAYERS = (
     {"errors", "itk_messages", "progress"},
     {"box", "geometry", "volume", "results", "dicom", "nifti", "io", "segmentation_file", "locations", "devices", "metrics"},
-    {"networks.dynunet", "networks.unet_parts", "networks.plain_conv_unet", "networks.residual_encoder_unet"},
+    {"networks.dints", "networks.dynunet", "networks.monai_networks", "networks.unet_parts", "networks.plain_conv_unet", "networks.residual_encoder_unet"},
     {"spec", "bundle", "preprocessing", "normalisation", "networks"},
     {"inference", "prediction", "job_folder", "golden", "bundle_writer", "stock_monai"},
     {"importers", "importers.colors", *(f"importers.nnunet{part}" for part in ("", "_architecture", "_card", "_checkpoint", "_labels", "_plans"))},
+    {f"importers.monai_{part}" for part in ("archive", "bundle", "card", "config", "expressions", "network", "output", "transforms", "weights")},
     {"api"},
     {"cli", "worker", "demo", "report", "pictures", "surface"},
 )

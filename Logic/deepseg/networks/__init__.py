@@ -9,14 +9,18 @@ import torch
 from torch import nn
 
 from deepseg.errors import ModelError
+from deepseg.networks.dints import build_dints
 from deepseg.networks.dynunet import build_dynunet
+from deepseg.networks.monai_networks import builders
 from deepseg.networks.plain_conv_unet import build_plain_conv_unet
 from deepseg.networks.residual_encoder_unet import build_residual_encoder_unet
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    "DiNTS": build_dints,
     "DynUNet": build_dynunet,
     "PlainConvUNet": build_plain_conv_unet,
     "ResidualEncoderUNet": build_residual_encoder_unet,
+    **builders(),
 }
 
 
