@@ -17,6 +17,8 @@ from deepseg.spec import ModelSpec, WindowSpec
 from deepseg.window_network import WindowNetwork
 from deepseg.windows import all_starts, window_weight
 
+_CHUNK_VALUES = 1 << 22
+
 Corner = tuple[int, int, int]
 OnWindow = Callable[[int, int], None]
 """Called with (windows done, windows in all) after each that the network has seen."""
@@ -57,7 +59,7 @@ def run_windows(
     """
     size, device = tuple(image.shape[1:]), network.device
     padded, before = _padded(image, network.spec.window)
-    order = raster_order(size)
+    order, channels = raster_order(size), network.spec.channel_count
     starts = all_starts(tuple(padded.shape[1:]), network.spec.window)
     weight = window_weight(network.spec.window).permute(order).contiguous().to(device)
     forward = (0, *(axis + 1 for axis in order))
@@ -71,14 +73,18 @@ def run_windows(
         emit(*_without_padding(corner, block, before, size))
 
     def weighted(logits: torch.Tensor) -> torch.Tensor:
-        values = torch.empty((network.spec.channel_count + means, *weight.shape), dtype=held, device=device)
-        torch.mul(logits.permute(forward), weight, out=values[: network.spec.channel_count])
+        values = torch.empty((channels + means, *weight.shape), dtype=held, device=device)
+        # A few planes at a time: PyTorch converts number types through copies of its arguments.
+        width = max(_CHUNK_VALUES // values[:, 0].numel(), 1)
+        for some in range(0, len(weight), width):
+            planes = slice(some, some + width)
+            torch.mul(logits.permute(forward)[:, planes], weight[planes], out=values[:channels, planes])
         if means:
             values[-1] = weight
         return values
 
     frontier = Frontier(
-        network.spec.channel_count + means,
+        channels + means,
         tuple(network.spec.window.size[axis] for axis in order),
         tuple(starts[axis] for axis in order),
         hand_out,
