@@ -112,6 +112,6 @@ def _free_main_memory() -> int | None:
     try:
         with open("/proc/meminfo", encoding="ascii") as lines:  # noqa: PTH123
             fields = dict(line.split(":", 1) for line in lines)
-        return int(fields["MemAvailable"].split()[0]) * 1024
+        return sum(int(fields[name].split()[0]) * 1024 for name in ("MemAvailable", "SwapFree"))
     except (OSError, KeyError, ValueError):
-        return None
+        return None  # no Linux

@@ -8,14 +8,16 @@ import numpy as np
 import torch
 
 from deepseg import __version__
+from deepseg.box import Box
 from deepseg.bundle import ModelBundle
 from deepseg.components import keep_largest
-from deepseg.devices import Plan, plans
+from deepseg.cost import Cost, estimate
+from deepseg.devices import Plan, free_bytes, plans
 from deepseg.errors import MemoryLimitError, PrecisionError, VolumeError
-from deepseg.geometry import Box
 from deepseg.inference import run_windows
 from deepseg.preprocessing import Prepared, prepare
 from deepseg.progress import ProgressCallback, Tracker
+from deepseg.region import labels_in_whole, probabilities_in_whole
 from deepseg.restoring import Restorer
 from deepseg.results import PROBABILITY_LIMIT_BYTES, Prediction
 from deepseg.volume import LabelMap, Volume
@@ -46,12 +48,13 @@ def predict(
     chosen = "float32" if precision == "auto" and wanted else precision
     restorer, plan, notes = _run_first_that_fits(bundle, prepared, part, wanted, chosen, mirror, tracker)
     tracker.report(0.98, "finishing")
-    array = _whole_grid(restorer.labels, where, volume.geometry.shape)
-    whole = None if restorer.probabilities is None else _whole_probabilities(restorer.probabilities, where, volume.geometry.shape, spec.overlapping)
+    array, whole = labels_in_whole(restorer.labels, roi, where, volume.geometry), restorer.probabilities
+    if whole is not None:
+        whole = probabilities_in_whole(whole, roi, where, volume.geometry, spec.overlapping)
     for value in spec.output.keep_largest:
         keep_largest(array, value, spec.overlapping)
     settings = {
-        "roi_ras_mm": [roi.minimum_ras, roi.maximum_ras] if roi else None,
+        "roi_ras_mm": roi.to_json() if roi else None,
         "device": plan.device.type,
         "precision": plan.precision,
         "window": plan.spec.window.size,
@@ -72,23 +75,22 @@ def _run_first_that_fits(
     bundle: ModelBundle, prepared: Prepared, part: Volume, wanted: bool, precision: str, mirror: bool, tracker: Tracker
 ) -> tuple[Restorer, Plan, list[str]]:
     """Try one plan after the other until one has memory enough; a later one is told of in a note."""
-    notes: list[str] = []
     ways = list(plans(bundle.spec, prepared.geometry.shape, precision))
-    for n, plan in enumerate(ways):
+    for plan in ways:
+        if not _seems_to_fit(bundle, part, plan):
+            continue
         try:
             restorer = _run(bundle, prepared, part, wanted, plan, mirror, tracker)
         except PrecisionError:
             told = f"The network's numbers are too large for {plan.precision}; it ran in float32, which takes longer."
             restorer, plan, notes = _run_first_that_fits(bundle, prepared, part, wanted, "float32", mirror, tracker)
             return restorer, plan, [told, *notes]
-        except (MemoryError, torch.OutOfMemoryError) as error:
-            if n + 1 == len(ways):
-                raise MemoryLimitError(_memory_advice(part)) from error
+        except (MemoryError, torch.OutOfMemoryError):
             _release(plan)
-            notes = [f"There was not enough memory for the usual way, so it ran on: {ways[n + 1].described()}."]
         else:
+            notes = [f"There was not enough memory for the usual way, so it ran on: {plan.described()}."] if plan != ways[0] else []
             return restorer, plan, notes
-    raise AssertionError("there is always the processor")
+    raise MemoryLimitError(_memory_advice(part, estimate(part.geometry, ways[-1], len(bundle.spec.weights))))
 
 
 def _run(bundle: ModelBundle, prepared: Prepared, part: Volume, wanted: bool, plan: Plan, mirror: bool, tracker: Tracker) -> Restorer:
@@ -109,24 +111,10 @@ def _refuse_constant(part: Volume) -> None:
             )
 
 
-def _whole_grid(labels: np.ndarray, where: tuple[slice, slice, slice], shape: tuple[int, int, int]) -> np.ndarray:
-    """Labels of the region, put into the input's grid."""
-    if labels.shape == shape:
-        return labels
-    whole = np.zeros(shape, labels.dtype)
-    whole[where] = labels
-    return whole
-
-
-def _whole_probabilities(probabilities: np.ndarray, where: tuple[slice, slice, slice], shape: tuple[int, int, int], overlapping: bool) -> np.ndarray:
-    """Probabilities of the region, put into the input's grid, where everything else is background."""
-    if probabilities.shape[1:] == shape:
-        return probabilities
-    whole = np.zeros((len(probabilities), *shape), np.float32)
-    if not overlapping:
-        whole[0] = 1.0
-    whole[(slice(None), *where)] = probabilities
-    return whole
+def _seems_to_fit(bundle: ModelBundle, part: Volume, plan: Plan) -> bool:
+    """Whether the estimate is below what is free: the operating system kills whoever takes more instead of refusing it."""
+    cost, free = estimate(part.geometry, plan, len(bundle.spec.weights)), free_bytes(plan.device)
+    return cost is None or free is None or cost.work_bytes <= free
 
 
 def _release(plan: Plan) -> None:
@@ -134,6 +122,10 @@ def _release(plan: Plan) -> None:
         torch.cuda.empty_cache()
 
 
-def _memory_advice(volume: Volume) -> str:
+def _memory_advice(volume: Volume, cost: Cost | None = None) -> str:
     shape = " x ".join(str(n) for n in volume.geometry.shape)
-    return f"There was not enough memory to segment '{volume.name}' ({shape} voxels). Close other programs, or choose a smaller region of interest."
+    needed = f"; the run needs about {cost.work_bytes / 1e9:.1f} GB" if cost else ""
+    return (
+        f"There was not enough memory to segment '{volume.name}' ({shape} voxels{needed}). "
+        "Close other programs, or choose a smaller region of interest."
+    )

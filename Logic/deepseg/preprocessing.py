@@ -64,6 +64,11 @@ def prepare(volume: Volume, spec: ModelSpec) -> Prepared:
     return Prepared(tensor, target, orientation, cut, back)
 
 
+def grid_of(geometry: Geometry, spec: ModelSpec) -> Geometry:
+    """The model's grid over an image of which nothing is cut away."""
+    return _grids(geometry.reoriented(geometry.orientation_to(spec.orientation)), spec)[0]
+
+
 def prepare_labels(labels: LabelMap, spec: ModelSpec) -> torch.Tensor:
     """Bring a label map to the model's grid, for models that crop nothing: int64 (I, J, K), each voxel the label with most weight there."""
     orientation = labels.geometry.orientation_to(spec.orientation)
