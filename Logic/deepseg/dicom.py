@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from deepseg.dicom_sequence import first_item
 from deepseg.errors import VolumeError
 from deepseg.itk_messages import quiet_itk, telling_line
+from deepseg.suv import TRACER_SEQUENCE, is_needed, suv_factor
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -22,17 +25,34 @@ _BESIDE_MM = 0.1
 """Largest shift of a slice within its plane that comes from rounding alone."""
 
 
-def read_dicom_folder(folder: Path) -> tuple[sitk.Image, str]:
-    """Read the one series in `folder`; returns the image and its unit ('HU' for CT, else 'a.u.').
+@dataclass(frozen=True, eq=False)
+class Series:
+    """A DICOM series as one image.
+
+    Attributes:
+        image: its rescaled pixel values; multiplied by `factor` they are in `unit`.
+        unit: 'HU' for CT, 'SUV' (by body weight) for PET, else 'a.u.'.
+        modality: DICOM's, for example 'MR'.
+    """
+
+    image: sitk.Image
+    unit: str
+    modality: str
+    factor: float = 1.0
+
+
+def read_dicom_folder(folder: Path) -> Series:
+    """Read the one series in `folder`.
 
     Raises:
-        VolumeError: no series, more than one, colour, or slices missing, unevenly spaced, tilted or of different sizes.
+        VolumeError: no series, more than one, colour, or slices missing, unevenly spaced, tilted or of different sizes; or a PET series
+            whose tags do not tell its SUV.
     """
     with quiet_itk():
         return _read(folder)
 
 
-def _read(folder: Path) -> tuple[sitk.Image, str]:
+def _read(folder: Path) -> Series:
     import SimpleITK as sitk
 
     series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
@@ -44,18 +64,22 @@ def _read(folder: Path) -> tuple[sitk.Image, str]:
         raise VolumeError(f"The folder {folder} holds {len(series)} DICOM series: {listing}. Put the one you want in a folder of its own.")
     names = files[series[0]]
     try:
-        first = _header(names[0])
+        headers = [_header(name) for name in names]
+        _refuse_colour(folder, headers[0])
         if len(names) == 1:
             image = sitk.ReadImage(names[0])
         else:
-            _refuse_irregular(folder, [_header(name) for name in names])
-            image = sitk.ReadImage(names)
+            _refuse_irregular(folder, headers)
+            # In the first slice's own type, slices with a finer scale would be rounded.
+            image = sitk.ReadImage(names, sitk.sitkFloat32)
     except RuntimeError as error:
         raise VolumeError(f"The DICOM series in {folder} cannot be read: {telling_line(error)}.") from error
-    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-        raise VolumeError(f"The DICOM series in {folder} is not a volume of grey values (colour or multi-frame); expected one value per voxel.")
-    is_hounsfield = _tag(first, _MODALITY) == "CT" and _tag(first, _RESCALE_TYPE) in ("", "HU")
-    return image, "HU" if is_hounsfield else "a.u."
+    modality = _tag(headers[0], _MODALITY)
+    if modality == "PT":
+        tags = [{key: _tag(header, key) for key in header.GetMetaDataKeys() if is_needed(key)} for header in headers]
+        return Series(image, "SUV", modality, suv_factor(f"in {folder}", tags, first_item(names[0], TRACER_SEQUENCE)))
+    is_hounsfield = modality == "CT" and _tag(headers[0], _RESCALE_TYPE) in ("", "HU")
+    return Series(image, "HU" if is_hounsfield else "a.u.", modality)
 
 
 def _header(name: str) -> sitk.ImageFileReader:
@@ -63,12 +87,18 @@ def _header(name: str) -> sitk.ImageFileReader:
 
     reader = sitk.ImageFileReader()
     reader.SetFileName(name)
+    reader.LoadPrivateTagsOn()
     reader.ReadImageInformation()
     return reader
 
 
 def _tag(reader: sitk.ImageFileReader, key: str) -> str:
     return reader.GetMetaData(key).strip() if reader.HasMetaDataKey(key) else ""
+
+
+def _refuse_colour(folder: Path, header: sitk.ImageFileReader) -> None:
+    if header.GetDimension() != 3 or header.GetNumberOfComponents() != 1:
+        raise VolumeError(f"The DICOM series in {folder} is not a volume of grey values (colour or multi-frame); expected one value per voxel.")
 
 
 def _refuse_irregular(folder: Path, headers: list[sitk.ImageFileReader]) -> None:

@@ -34,8 +34,14 @@ def read_volume(path: str | Path) -> Volume:
     path = Path(path)
     if not path.exists():
         raise VolumeError(f"There is no file or folder {path}. Check the spelling.")
-    image, unit = read_dicom_folder(path) if path.is_dir() else (_read_image(path), "a.u.")
-    return Volume(_array(image)[np.newaxis], _geometry(image), (unit,), path.name)
+    if not path.is_dir():
+        image = _read_image(path)
+        return Volume(_array(image)[np.newaxis], _geometry(image), name=path.name)
+    series = read_dicom_folder(path)
+    array = _array(series.image)
+    if series.factor != 1.0:
+        array = array * np.float32(series.factor)
+    return Volume(array[np.newaxis], _geometry(series.image), (series.unit,), path.name, (series.modality,))
 
 
 def read_label_array(path: str | Path) -> tuple[np.ndarray, Geometry]:

@@ -124,14 +124,14 @@ def test_the_logic_has_no_cycles_when_it_loads():
 
 LAYERS = (
     {"errors", "itk_messages", "progress"},
-    {"box", "geometry", "volume", "results", "dicom", "nifti", "io", "segmentation_file", "locations", "devices", "metrics"},
-    {"networks.dints", "networks.dynunet", "networks.monai_networks", "networks.unet_parts", "networks.plain_conv_unet", "networks.residual_encoder_unet"},
+    {"box", "geometry", "volume", "results", "dicom", "dicom_sequence", "suv", "nifti", "io", "segmentation_file", "locations", "devices", "metrics"},
+    {f"networks.{name}" for name in ("dints", "dynunet", "monai_networks", "plain_conv_unet", "residual_encoder_unet", "unet_parts")},
     {"spec", "bundle", "preprocessing", "normalisation", "networks"},
     {"inference", "prediction", "job_folder", "golden", "bundle_writer", "stock_monai"},
     {"importers", "importers.colors", *(f"importers.nnunet{part}" for part in ("", "_architecture", "_card", "_checkpoint", "_labels", "_plans"))},
     {f"importers.monai_{part}" for part in ("archive", "bundle", "card", "config", "expressions", "network", "output", "transforms", "weights")},
     {"api"},
-    {"cli", "worker", "demo", "report", "pictures", "surface"},
+    {"cli", "worker", "worker_channel", "demo", "report", "pictures", "surface"},
 )
 
 
