@@ -14,7 +14,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deepseg.errors import ModelError
 from deepseg.spec import ModelSpec
@@ -52,11 +52,13 @@ class ModelBundle:
         return bundle
 
     @staticmethod
-    def save(folder: Path, spec: ModelSpec, members: Mapping[str, Mapping[str, torch.Tensor]], model_card: str, licence: str) -> ModelBundle:
+    def save(
+        folder: Path, spec: ModelSpec, members: Mapping[str, Mapping[str, torch.Tensor]], model_card: str, licence: str, **settings: Any
+    ) -> ModelBundle:
         """Write a new model folder and prove it against its golden file; see `deepseg.bundle_writer.save_bundle`."""
         from deepseg.bundle_writer import save_bundle
 
-        return save_bundle(folder, spec, members, model_card, licence)
+        return save_bundle(folder, spec, members, model_card, licence, **settings)
 
     @property
     def sha256(self) -> str:

@@ -14,22 +14,30 @@ import torch
 from safetensors.torch import save_file
 
 from deepseg.bundle import ModelBundle, sha256_of
-from deepseg.errors import OutputError
+from deepseg.errors import ModelError, OutputError
 from deepseg.golden import GOLDEN_FILE, check_golden, write_golden
 from deepseg.networks import build_network, stored_names
 from deepseg.spec import ModelSpec
 from deepseg.stock_monai import inference_config
 
 
-def save_bundle(folder: Path, spec: ModelSpec, members: Mapping[str, Mapping[str, torch.Tensor]], model_card: str, licence: str) -> ModelBundle:
+def save_bundle(
+    folder: Path,
+    spec: ModelSpec,
+    members: Mapping[str, Mapping[str, torch.Tensor]],
+    model_card: str,
+    licence: str,
+    dtype: torch.dtype = torch.float16,
+) -> ModelBundle:
     """Write a model folder and prove it: it is opened again from disk and must reproduce its golden file.
 
     Args:
         folder: must not exist; it appears whole or not at all.
         spec: its `weights` are filled in here.
-        members: state dict by file name, for example 'model.safetensors'; stored as float16.
-        model_card: Markdown for docs/README.md.
+        members: state dict by file name, for example 'model.safetensors'.
+        model_card: Markdown for docs/README.md; what stock MONAI cannot run is told in it.
         licence: text of LICENSE, which is that of the weights.
+        dtype: in which the weights are stored.
 
     Raises:
         OutputError: the folder exists or cannot be written.
@@ -46,13 +54,16 @@ def save_bundle(folder: Path, spec: ModelSpec, members: Mapping[str, Mapping[str
             (work / name).mkdir()
         stored = stored_names(build_network(spec.network.name, spec.network.kwargs))
         for name, state in members.items():
-            kept = {key: value.detach().cpu().half().contiguous() for key, value in state.items() if key in stored}
+            kept = {key: _stored(value, dtype) for key, value in state.items() if key in stored}
             save_file(kept, work / "models" / name)
             # safetensors writes for the owner alone.
             (work / "models" / name).chmod(0o644)
         spec = replace(spec, weights={name: sha256_of(work / "models" / name) for name in members})
         _write_json(work / "configs" / "metadata.json", _metadata(spec))
-        _write_json(work / "configs" / "inference.json", inference_config(spec))
+        try:
+            _write_json(work / "configs" / "inference.json", inference_config(spec))
+        except ModelError as error:
+            model_card = f"{model_card.rstrip()}\n\n## Stock MONAI\nOnly DeepSeg runs this model, so it has no `configs/inference.json`. {error}\n"
         (work / "docs" / "README.md").write_text(model_card, encoding="utf-8")
         (work / "LICENSE").write_text(licence, encoding="utf-8")
         write_golden(ModelBundle.load(work), work / GOLDEN_FILE)
@@ -64,6 +75,12 @@ def save_bundle(folder: Path, spec: ModelSpec, members: Mapping[str, Mapping[str
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return ModelBundle.load(folder)
+
+
+def _stored(value: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    value = value.detach().cpu()
+    # A clone, because parts of one tensor cannot be stored each on its own.
+    return (value.to(dtype) if value.is_floating_point() else value).clone(memory_format=torch.contiguous_format)
 
 
 def _metadata(spec: ModelSpec) -> dict[str, object]:
@@ -82,7 +99,8 @@ def _metadata(spec: ModelSpec) -> dict[str, object]:
         }
         for n, item in enumerate(spec.inputs)
     }
-    classes = {"0": "background", **{str(label.value): label.name for label in spec.labels}}
+    names = [] if spec.overlapping else ["background"]
+    classes = {str(n): name for n, name in enumerate([*names, *(label.name for label in spec.labels)])}
     output = {
         "type": "probabilities",
         "format": "segmentation",
@@ -103,7 +121,7 @@ def _metadata(spec: ModelSpec) -> dict[str, object]:
         "name": spec.title,
         "task": spec.summary,
         "description": spec.summary,
-        "authors": "DeepSeg contributors",
+        "authors": str(spec.provenance.get("authors", "DeepSeg contributors")),
         "copyright": spec.licence,
         "intended_use": spec.intended_use,
         "network_data_format": {"inputs": images, "outputs": {"pred": output}},
