@@ -21,7 +21,7 @@ def model_card(spec: ModelSpec) -> str:
         "## Input and output",
         *(f"- Input: {item.name} ({item.modality}, {item.unit}), {_normalised(item.steps)}" for item in spec.inputs),
         f"- Grid: axes {spec.orientation}; nnU-Net's rules for cropping, resampling and windows.",
-        f"- Network: {spec.network.name}, {_count(len(spec.weights), 'member')}, window {' x '.join(map(str, spec.window.size))} voxels.",
+        f"- Network: {spec.network.name}, window {' x '.join(map(str, spec.window.size))} voxels.",
         f"- Segments{', which may overlap' if spec.overlapping else ''}:",
         *(f"- {label.value}: {label.name}" for label in spec.labels),
         "",
@@ -36,7 +36,3 @@ def model_card(spec: ModelSpec) -> str:
 
 def _normalised(steps: tuple) -> str:
     return f"normalised by {', '.join(step.scheme for step in steps)}" if steps else "as it is"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
