@@ -1,115 +1,71 @@
 """A run in a worker process, seen from the user interface: start it, look at it now and then, cancel it.
 
 The user interface calls `poll()` from a timer; a script calls `wait()`. Neither runs Qt's event loop, and nothing here touches a
-scene: a finished job hands over a label map, and until then nothing outside its temporary folder has changed.
+scene: a finished job hands over a label map, and until then nothing outside its private folder has changed. A thread of the job's own
+writes the input and reads the result, so that no timer of the user interface waits for hundreds of megabytes.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import queue
-import shutil
-import signal
-import subprocess
-import sys
-import tempfile
 import threading
-import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from deepseg.api import LOG, DeepSegError, Job, LabelMap, Progress, read_result, write_job
-from DeepSegLib.search_path import logic_folder
+from deepseg.api import Cancelled, DeepSegError, Job, LabelMap, Progress, read_result, write_job
+from DeepSegLib import worker_pool
+from DeepSegLib.private_folders import PrivateFolder, with_room
+from DeepSegLib.worker_pool import WorkerPool
 
-_POLL_S = 0.02
-_GRACE_S = 0.6
-"""How long a worker may take to leave after its input was closed, before it is killed."""
-
-
-class Worker(Protocol):
-    """What a job needs of a process; `subprocess.Popen` with pipes has it."""
-
-    stdin: Any
-    stdout: Any
-
-    def poll(self) -> int | None: ...
-    def wait(self, timeout: float | None = None) -> int: ...
-    def kill(self) -> None: ...
-
-
-def python_executable() -> str:
-    """The interpreter to start: PythonSlicer inside Slicer, this interpreter elsewhere."""
-    here = Path(sys.executable or "python")  # Slicer leaves it empty where PythonSlicer is not on its path
-    beside = here.with_name("PythonSlicer" + here.suffix)
-    return str(beside) if beside.is_file() else shutil.which("PythonSlicer") or str(here)
-
-
-def start_worker(folder: Path) -> Worker:
-    """Start `deepseg.worker` on a job folder, from anywhere, without a console window."""
-    paths = [str(logic_folder()), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path), "PYTHONIOENCODING": "utf-8"}
-    with (folder / LOG).open("wb") as log:
-        # The command is this interpreter and DeepSeg's own module; nothing of it comes from a user.
-        return subprocess.Popen(
-            [python_executable(), "-m", "deepseg.worker", str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            cwd=folder,
-            env=environment,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
+_POLL_S = 0.01
+_ANSWER_S = 0.6
+"""How long a worker may take to answer a cancellation before it is killed."""
+_CLEARING_S = 0.35
+"""How long clearing up after that may take before it goes on without anybody waiting."""
 
 
 class SegmentationJob:
-    """One segmentation in its own process.
+    """One segmentation in another process.
 
     Attributes:
         progress: the latest report.
         labels: the result, once it is there.
+        notes: what a user should know of the run, a sentence each, once the result is there.
         error: one sentence for the user, once the run has failed.
         cancelled: whether `cancel` ended it.
     """
 
-    def __init__(self, job: Job, start: Callable[[Path], Worker] = start_worker) -> None:
-        """Write the job's folder and start its worker.
+    def __init__(self, job: Job, pool: WorkerPool | None = None) -> None:
+        """Take or start a worker, which gets ready while the input is written.
 
         Raises:
-            DeepSegError: there is no room for the temporary files, or no process can be started.
+            DeepSegError: no process can be started.
         """
         self.progress = Progress(0.0, "starting", None)
         self.labels: LabelMap | None = None
+        self.notes: tuple[str, ...] = ()
         self.error: str | None = None
         self.cancelled = False
-        self._geometry = job.volume.geometry
-        self._pid: int | None = None
-        self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._folder = Path(tempfile.mkdtemp(prefix="deepseg-"))
+        self._job = job
+        self._pool = worker_pool.shared if pool is None else pool
+        self._cancelling = threading.Event()
+        self._news = threading.Event()
+        self._ended = threading.Event()
+        self._folder: PrivateFolder | None = None
         try:
-            write_job(self._folder, job)
-            self._worker = start(self._folder)
+            self._worker = self._pool.take()
         except OSError as error:
-            shutil.rmtree(self._folder, ignore_errors=True)
             raise DeepSegError(f"The run cannot be started ({error.strerror or error}). Is the disk with the temporary folder full?") from error
-        self._reader = threading.Thread(target=self._read, name="deepseg-worker-reader", daemon=True)
-        self._reader.start()
+        threading.Thread(target=self._work, name="deepseg-run", daemon=True).start()
 
     @property
     def running(self) -> bool:
-        return self.labels is None and self.error is None and not self.cancelled
+        return not self._ended.is_set() and not self.cancelled
 
     def poll(self) -> bool:
-        """Take in what the worker has said; returns whether the run goes on."""
-        deadline = time.monotonic() + _POLL_S
-        while self.running:
-            try:
-                # Waiting lets the reader's thread run: inside Slicer it gets no turn while Qt's event loop idles.
-                line = self._lines.get(timeout=max(deadline - time.monotonic(), 0.001))
-            except queue.Empty:
-                break
-            self._take(line)
+        """Returns whether the run goes on."""
+        # Waiting lets the job's thread run: inside Slicer it gets no turn while Qt's event loop idles.
+        if self.running and self._news.wait(_POLL_S):
+            self._news.clear()
         return self.running
 
     def wait(self, on_progress: Callable[[Progress], None] | None = None) -> LabelMap:
@@ -132,70 +88,102 @@ class SegmentationJob:
 
     def cancel(self) -> None:
         """Stop the run within a second and leave nothing behind; does nothing after its end."""
-        if self.running:
-            self.cancelled = True
-            self._end()
-
-    def _read(self) -> None:
-        for line in self._worker.stdout:
-            self._lines.put(line)
-        self._lines.put(None)
-
-    def _take(self, line: bytes | None) -> None:
-        if line is None:
-            self._fail(_death(self._worker.wait()), with_log=True)
+        if not self.running:
             return
+        self._cancelling.set()
+        if folder := self._folder:
+            self._worker.send({"type": "cancel", "folder": str(folder.path)})
+        if not self._ended.wait(_ANSWER_S):
+            self._worker.kill()
+            self._ended.wait(_CLEARING_S)
+        self.cancelled, self.labels, self.error = True, None, None
+
+    def _work(self) -> None:
+        """The life of the run, in its own thread."""
+        labels, message, fit = None, {}, True
         try:
-            message = json.loads(line)
-            kind = message["type"]
-        except (ValueError, TypeError, KeyError):
-            return  # a launcher around Python may print lines of its own
-        if kind == "started":
-            self._pid = int(message["pid"])
-        elif kind == "progress":
+            self._pool.sweep()
+            message = self._run()
+            fit = message["type"] != "died" and not message.get("leaving")
+            labels, error = self._outcome(message)
+        except Cancelled:
+            error = None
+        except DeepSegError as refused:
+            error = str(refused)
+        except Exception as defect:
+            error, fit = f"The run stopped on an unexpected error ({type(defect).__name__}: {defect}).", False
+        finally:
+            if self._folder:
+                self._folder.remove()
+            self._pool.give_back(self._worker, fit)
+        if not self._cancelling.is_set():
+            self.labels, self.error, self.notes = labels, error, tuple(message.get("notes", ()))
+        self._ended.set()
+        self._news.set()
+
+    def _run(self) -> dict[str, Any]:
+        """Hand the input over and listen until the run has ended; returns the message that ended it."""
+        self._folder = self._written()
+        while True:
+            self._go_on()
+            reused = self._worker.runs > 0
+            self._worker.send({"type": "run", "folder": str(self._folder.path)})
+            if self._cancelling.is_set():  # it came between the two lines above and found nothing to cancel
+                self._worker.send({"type": "cancel", "folder": str(self._folder.path)})
+            message = self._worker.listen()
+            if message["type"] != "died" or not reused:
+                break
+            # It ended in the moment it was taken, after its idle time; nothing of the run was done.
+            self._pool.give_back(self._worker, fit=False)
+            self._worker = self._pool.take_new()
+        while message["type"] == "progress":
             self.progress = Progress(message["fraction"], message["stage"], message["seconds_left"])
-        elif kind == "error":
-            self._fail(message["message"], with_log=not message["expected"])
-        elif kind == "result":
+            self._news.set()
+            message = self._worker.listen()
+        return message
+
+    def _written(self) -> PrivateFolder:
+        """A folder with the input, in the first place that has room for it."""
+        places, needed, reason = list(self._pool.roots()), self._job.bytes_needed, ""
+        for place in with_room(places, needed):
+            folder = None
             try:
-                labels = read_result(self._folder, self._geometry, message)
-            except (OSError, ValueError, DeepSegError) as error:
-                self._fail(f"The result cannot be read ({error}).", with_log=True)
-                return
-            self._end()
-            self.labels = labels
+                folder = PrivateFolder(place)
+                write_job(folder.path, self._job, self._go_on)
+            except BaseException as error:
+                if folder:
+                    folder.remove()
+                if not isinstance(error, OSError):
+                    raise
+                reason = f" ({error.strerror or error})"
+            else:
+                return folder
+        names = " nor in ".join(str(place) for place in places)
+        raise DeepSegError(
+            f"The run needs {needed / 1e6:.0f} MB for its files, and there is no room for them in {names}{reason}. "
+            "Make room there, then start it again."
+        )
 
-    def _fail(self, message: str, with_log: bool) -> None:
-        self._end(keep_log=with_log)
-        self.error = f"{message} Details: {self._kept_log()}" if with_log else message
+    def _go_on(self) -> None:
+        if self._cancelling.is_set():
+            raise Cancelled("The run was cancelled.")
 
-    def _end(self, keep_log: bool = False) -> None:
-        """Let the worker go, kill it if it stays, and remove the job's folder."""
-        if keep_log:
-            # First of all: a worker whose input ends removes its folder.
-            shutil.copyfile(self._folder / LOG, self._kept_log())
-        self._worker.stdin.close()
-        try:
-            self._worker.wait(_GRACE_S)
-        except subprocess.TimeoutExpired:
-            self._kill()
-            self._worker.wait()
-        self._reader.join(_GRACE_S)
-        if not self._reader.is_alive():
-            self._worker.stdout.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _kill(self) -> None:
-        """End the process that was started and, where that is a launcher around Python, Python itself."""
-        self._worker.kill()
-        if self._pid:
+    def _outcome(self, message: dict[str, Any]) -> tuple[LabelMap | None, str | None]:
+        """The result, or one sentence on what went wrong."""
+        if message["type"] == "result":
             try:
-                os.kill(self._pid, getattr(signal, "SIGKILL", signal.SIGTERM))
-            except OSError:
-                return  # it has gone already
+                return read_result(self._folder.path, self._job.volume.geometry, message), None
+            except (OSError, ValueError, KeyError, DeepSegError) as error:
+                return None, self._with_log(f"The result cannot be read ({error}).")
+        if message["type"] == "error":
+            return None, message["message"] if message["expected"] else self._with_log(message["message"])
+        if message["type"] == "died" and not self._cancelling.is_set():
+            return None, self._with_log(_death(message["status"]))
+        return None, "The run was cancelled."
 
-    def _kept_log(self) -> Path:
-        return self._folder.with_name(f"{self._folder.name}-log.txt")
+    def _with_log(self, sentence: str) -> str:
+        log = self._worker.keep_log()
+        return f"{sentence} Details: {log}" if log else sentence
 
 
 def _death(status: int) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepseg.api import DeepSegError, Job, OutputError, Progress, find_model
-from DeepSegLib.jobs import SegmentationJob, Worker, start_worker
+from DeepSegLib.jobs import SegmentationJob
 from DeepSegLib.nodes import box_from_roi, volume_from_node, write_segmentation
+from DeepSegLib.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
@@ -29,9 +28,9 @@ class SegmentationRun:
         model: str,
         output_node: vtkMRMLSegmentationNode | None = None,
         roi_node: vtkMRMLMarkupsROINode | None = None,
-        start: Callable[[Path], Worker] = start_worker,
+        pool: WorkerPool | None = None,
     ) -> None:
-        """Read the nodes and start the worker.
+        """Read the nodes and take a worker from `pool`, the one all modules share where None.
 
         Raises:
             DeepSegError: a node cannot be used, there is no such model, or the worker cannot be started.
@@ -40,11 +39,16 @@ class SegmentationRun:
         self.node: vtkMRMLSegmentationNode | None = None
         self.error: str | None = None
         self._scene, self._volume_node, self._output_node = scene, volume_node, output_node
-        self._job = SegmentationJob(job, start)
+        self._job = SegmentationJob(job, pool)
 
     @property
     def progress(self) -> Progress:
         return self._job.progress
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of the run, a sentence each, once it has succeeded."""
+        return self._job.notes
 
     @property
     def cancelled(self) -> bool:

@@ -17,7 +17,7 @@ from deepseg.bundle import ModelBundle, read_spec
 from deepseg.errors import Cancelled, DeepSegError, MemoryLimitError, ModelError, OutputError, RegionError, VolumeError
 from deepseg.geometry import Box, Geometry, reverse_axes
 from deepseg.io import check_output, read_volume, write_label_map, write_volume
-from deepseg.job_folder import LOG, Job, read_result, write_job
+from deepseg.job_folder import Job, read_result, remove_folder, write_job
 from deepseg.locations import find_model, list_models, resource
 from deepseg.progress import Progress, ProgressCallback
 from deepseg.results import Prediction
@@ -26,7 +26,6 @@ from deepseg.spec import ModelSpec, spacing_text
 from deepseg.volume import Code, Label, LabelMap, Terminology, Volume
 
 __all__ = [
-    "LOG",
     "Box",
     "Cancelled",
     "Code",
@@ -55,6 +54,7 @@ __all__ = [
     "read_result",
     "read_spec",
     "read_volume",
+    "remove_folder",
     "resource",
     "reverse_axes",
     "segment",

@@ -1,23 +1,34 @@
-"""What the user interface and a worker process hand each other: a private folder with one run in it, and lines of JSON.
+"""What a client and its worker hand each other: a private folder with one run in it, and lines of JSON.
 
     job.json    model folder, region of interest, and the volume's grid, units and name
     input.npy   the volume's voxels, float32 (C, I, J, K)
     labels.npy  the result, uint8 or uint16 (I, J, K); it appears whole or not at all
-    worker.log  what the worker and its libraries print
 
-Each message of the worker is one line of JSON with a `type`:
+The client says, each on one line:
 
-    started   pid
-    progress  fraction, stage, seconds_left
-    result    labels, attributes, seconds
-    error     message; `expected` is false for errors that need the log
+    run        folder
+    cancel     folder
 
-Arrays are read without pickle.
+The worker answers with a `type`; of the last four, exactly one ends each run:
+
+    started    pid
+    progress   fraction, stage, seconds_left
+    result     labels, attributes, overlapping, seconds, notes
+    cancelled
+    error      message; `expected` is false for errors that need the log
+    died       (the client's own word: the worker is gone)
+
+An error with `leaving` comes from a worker that ends itself, because it may be in a bad state or hold too much memory.
+
+Arrays are written with plain calls, so that a full disk is an error and not a signal, mapped into memory by the worker, and read without pickle.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,8 +40,10 @@ from deepseg.results import Prediction
 from deepseg.spec import label_from_json
 from deepseg.volume import LabelMap, Volume
 
-JOB, INPUT, LABELS, LOG = "job.json", "input.npy", "labels.npy", "worker.log"
+JOB, INPUT, LABELS = "job.json", "input.npy", "labels.npy"
 _UNFINISHED_LABELS = "unfinished-labels.npy"
+_PIECE_BYTES = 64 << 20
+"""Written at a time: small enough to cancel between two, large enough that a client's busy thread seldom holds the writing up."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,9 +54,15 @@ class Job:
     model: Path
     roi: Box | None = None
 
+    @property
+    def bytes_needed(self) -> int:
+        """Room that the run's files take at most."""
+        voxels = self.volume.array.size // len(self.volume.array)
+        return self.volume.array.nbytes + 2 * voxels + (1 << 20)
 
-def write_job(folder: Path, job: Job) -> None:
-    """Put a run into an empty folder."""
+
+def write_job(folder: Path, job: Job, check: Callable[[], None] = lambda: None) -> None:
+    """Put a run into an empty folder; `check` is called now and then, and what it raises ends the writing."""
     description = {
         "model": str(Path(job.model).resolve()),
         "roi_ras_mm": [job.roi.minimum_ras, job.roi.maximum_ras] if job.roi else None,
@@ -51,14 +70,14 @@ def write_job(folder: Path, job: Job) -> None:
         "units": job.volume.units,
         "name": job.volume.name,
     }
-    np.save(folder / INPUT, job.volume.array, allow_pickle=False)
+    write_array(folder / INPUT, job.volume.array, check)
     (folder / JOB).write_text(json.dumps(description), encoding="utf-8")
 
 
 def read_job(folder: Path) -> Job:
-    """Read a run back from its folder."""
+    """Read a run back from its folder; its voxels stay in the file and are mapped, and what is written to them stays in this process."""
     description = json.loads((folder / JOB).read_text(encoding="utf-8"))
-    array = np.load(folder / INPUT, allow_pickle=False)
+    array = np.load(folder / INPUT, mmap_mode="c", allow_pickle=False)
     geometry = Geometry(array.shape[1:], np.array(description["ijk_to_ras"]))
     volume = Volume(array, geometry, tuple(description["units"]), description["name"])
     corners = description["roi_ras_mm"]
@@ -66,30 +85,47 @@ def read_job(folder: Path) -> Job:
 
 
 def write_result(folder: Path, prediction: Prediction) -> dict[str, Any]:
-    """Put the label array into the folder; returns the message that says the rest."""
+    """Put a run's labels into its folder; returns the message that goes with them."""
     unfinished = folder / _UNFINISHED_LABELS
-    np.save(unfinished, prediction.labels.array, allow_pickle=False)
+    write_array(unfinished, prediction.labels.array)
     unfinished.replace(folder / LABELS)
     return {
         "type": "result",
         "labels": [asdict(label) for label in prediction.labels.labels],
         "attributes": prediction.labels.attributes,
+        "overlapping": prediction.labels.overlapping,
         "seconds": prediction.seconds,
+        "notes": list(prediction.notes),
     }
 
 
 def read_result(folder: Path, geometry: Geometry, message: dict[str, Any]) -> LabelMap:
     """The result of a run on the volume's grid, from its folder and its result message."""
     array = np.load(folder / LABELS, allow_pickle=False)
-    return LabelMap(array, geometry, tuple(label_from_json(item) for item in message["labels"]), dict(message["attributes"]))
+    labels = tuple(label_from_json(item) for item in message["labels"])
+    return LabelMap(array, geometry, labels, dict(message["attributes"]), message["overlapping"])
 
 
-def remove_job(folder: Path) -> None:
-    """Remove a run's folder, as far as the operating system lets go of its files; other files in it are left alone."""
-    try:
-        for name in (JOB, INPUT, LABELS, _UNFINISHED_LABELS, LOG):
-            (folder / name).unlink(missing_ok=True)
-        folder.rmdir()
-    except OSError:
-        # On Windows an open file stays; the system's cleaning of temporary files takes what is left.
-        return
+def write_array(path: Path, array: np.ndarray, check: Callable[[], None] = lambda: None) -> None:
+    """Write an array as .npy, in pieces; numpy's own writing does not say why it failed.
+
+    Raises:
+        OSError: with its `errno`, when there is no room for it.
+    """
+    header = np.lib.format.header_data_from_array_1_0(array)
+    data = memoryview(array.T if header["fortran_order"] else np.ascontiguousarray(array)).cast("B")
+    with path.open("wb", buffering=0) as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        done = 0
+        while done < len(data):
+            check()
+            done += file.write(data[done : done + _PIECE_BYTES])
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a private folder, as far as the operating system lets go of its files; does nothing where it is gone already."""
+    renamed = folder.with_name(f"{folder.name}-gone")
+    with suppress(OSError):
+        folder.rename(renamed)  # from here on, whoever still works in it cannot add a file
+        folder = renamed
+    shutil.rmtree(folder, ignore_errors=True)

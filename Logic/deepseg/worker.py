@@ -1,93 +1,134 @@
-"""One run outside the user interface's process: `python -m deepseg.worker JOB_FOLDER`.
+"""Runs outside the user interface's process, one after the other: `python -m deepseg.worker HOME [IDLE_SECONDS]`.
 
-The folder and the messages are described in `deepseg.job_folder`. Messages go to a private copy of standard output, and everything
-else that is printed goes to standard error, so that no library can spoil them. The worker ends when its standard input ends: when
-the run is cancelled or its parent is gone, however that went.
+HOME is a private folder for this process alone. PyTorch is loaded while the client still writes the first run's input, and the last
+model stays open, so that the next run starts at once. The worker ends when its client is gone or has been silent for IDLE_SECONDS.
 """
 
 from __future__ import annotations
 
-import json
+import errno
 import os
 import sys
-import threading
-import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from deepseg.job_folder import read_job, remove_job, write_result
+from deepseg.errors import Cancelled, DeepSegError, MemoryLimitError
+from deepseg.job_folder import read_job, write_result
+from deepseg.worker_channel import Channel
 
-_CANCELLED = 3
-_LEAVING_S = 5.0
+if TYPE_CHECKING:
+    from deepseg.api import ModelBundle, Progress
+
+IDLE_S = 300.0
+_NICENESS = 10
+_NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_NO_MEMORY = (
+    "There was not enough memory for this run. Close other programs, or choose a smaller region of interest or a smaller model, then start it again."
+)
 
 
-class Channel:
-    """The worker's end of the line to its parent: messages out, and the end of the parent in."""
+class Worker:
+    """What stays warm between runs."""
 
-    def __init__(self) -> None:
-        self._out, self._in = os.dup(1), os.dup(0)
-        os.dup2(2, 1)
-        # On Windows, libraries that look at standard input while they load would wait for the read below.
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(nothing, 0)
-        os.close(nothing)
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._load_error: BaseException | None = None
+        self._bundle: ModelBundle | None = None
+        self._bundle_files: list[tuple[str, int, int]] = []
 
-    def send(self, message: dict[str, Any]) -> None:
-        """Write one message; ends the process if the parent does not listen any more."""
-        line = (json.dumps(message) + "\n").encode()
+    def load(self) -> None:
+        """Load PyTorch, and MONAI where there is time; what goes wrong is told to the first run."""
         try:
-            while line:
-                line = line[os.write(self._out, line) :]
-        except OSError:
-            time.sleep(_LEAVING_S)  # the parent is gone: the watching thread is emptying the folder and ends the process
-            os._exit(_CANCELLED)
+            import deepseg.networks
+            import deepseg.prediction  # noqa: F401
 
-    def end_with_parent(self, folder: Path) -> None:
-        """From now on, end this process at once when the parent closes its end; a folder nobody waits for is emptied."""
+            if not self._channel.has_work:  # many models do without MONAI
+                import monai.networks.nets  # noqa: F401
+        except Exception as error:
+            self._load_error = error
 
-        def watch() -> None:
-            while os.read(self._in, 4096):
-                pass
-            remove_job(folder)
-            os._exit(_CANCELLED)
+    def run(self, folder: Path) -> dict[str, Any]:
+        """Segment what lies in a job folder; returns the message that ends the run."""
+        try:
+            if self._load_error:
+                raise self._load_error  # a second attempt to load PyTorch would fail for another reason
+            return self._segment(folder)
+        except Cancelled:
+            return {"type": "cancelled"}
+        except MemoryLimitError as error:
+            return {"type": "error", "message": str(error), "expected": True, "leaving": True}
+        except DeepSegError as error:
+            return {"type": "error", "message": str(error), "expected": True}
+        except Exception as error:
+            return _unforeseen(error, folder)
 
-        threading.Thread(target=watch, name="end-with-parent", daemon=True).start()
+    def _segment(self, folder: Path) -> dict[str, Any]:
+        from deepseg import api
 
+        def report(progress: Progress) -> None:
+            self._channel.check()
+            self._channel.send({"type": "progress", "fraction": progress.fraction, "stage": progress.stage, "seconds_left": progress.seconds_left})
 
-def run(folder: Path, channel: Channel) -> None:
-    """Segment what lies in a job folder and report over the channel."""
-    from deepseg import api
-
-    def report(progress: api.Progress) -> None:
-        channel.send({"type": "progress", "fraction": progress.fraction, "stage": progress.stage, "seconds_left": progress.seconds_left})
-
-    try:
+        report(api.Progress(0.0, "reading the image", None))
         job = read_job(folder)
-        prediction = api.segment(job.volume, api.load_model(job.model), job.roi, report)
-        channel.send(write_result(folder, prediction))
-    except api.DeepSegError as error:
-        channel.send({"type": "error", "message": str(error), "expected": True})
+        prediction = api.segment(job.volume, self._model(job.model), job.roi, report, probabilities=False)
+        self._channel.check()
+        return write_result(folder, prediction)
+
+    def _model(self, folder: Path) -> ModelBundle:
+        """The model in a folder; where none of its files has changed since the last run, they are not read again."""
+        from deepseg import api
+
+        if self._bundle is None or self._bundle.folder != folder or self._bundle_files != _files_of(folder):
+            self._bundle = None
+            files = _files_of(folder)
+            self._bundle, self._bundle_files = api.load_model(folder), files
+        return self._bundle
+
+
+def _files_of(folder: Path) -> list[tuple[str, int, int]]:
+    """Each file below a folder with its size in bytes and its time of change in ns."""
+    files = [(path, path.stat()) for path in sorted(folder.rglob("*")) if path.is_file()]
+    return [(str(path), status.st_size, status.st_mtime_ns) for path, status in files]
+
+
+def _unforeseen(error: Exception, folder: Path) -> dict[str, Any]:
+    reason = str(error).strip().splitlines()
+    text = reason[0] if reason else ""
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        message = f"There is no room for the result ({error.strerror}) in {folder.parent}. Make room there, then start the run again."
+        return {"type": "error", "message": message, "expected": True}
+    if isinstance(error, MemoryError) or any(words in str(error).lower() for words in ("allocate memory", "out of memory", "bad_alloc")):
+        return {"type": "error", "message": _NO_MEMORY, "expected": True, "leaving": True}
+    with suppress(OSError):  # the disk with the log may be full
+        traceback.print_exception(type(error), error, error.__traceback__)
+        sys.stderr.flush()
+    message = f"The run stopped on an unexpected error ({type(error).__name__}{': ' + text if text else ''})."
+    return {"type": "error", "message": message, "expected": False, "leaving": True}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the worker; its exit status is 0 where a result or an expected error was sent."""
+    """Work until the client is gone, says nothing more, or a run left this process in doubt."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    if len(arguments) != 1:
-        sys.stderr.write("usage: python -m deepseg.worker JOB_FOLDER\n")
+    if len(arguments) not in (1, 2):
+        sys.stderr.write("usage: python -m deepseg.worker HOME [IDLE_SECONDS]\n")
         return 2
-    folder = Path(arguments[0])
-    channel = Channel()
-    channel.end_with_parent(folder)
+    idle_s = float(arguments[1]) if len(arguments) == 2 else IDLE_S
+    channel = Channel(Path(arguments[0]))
+    channel.listen()
+    if hasattr(os, "nice"):  # elsewhere the client starts this process at a lower priority
+        os.nice(_NICENESS)
     channel.send({"type": "started", "pid": os.getpid()})
-    try:
-        run(folder, channel)
-    except Exception as error:
-        traceback.print_exc()
-        reason = str(error).strip().splitlines()
-        message = f"The run stopped on an unexpected error ({type(error).__name__}{': ' + reason[0] if reason else ''})."
-        channel.send({"type": "error", "message": message, "expected": False})
-        return 1
+    worker = Worker(channel)
+    worker.load()
+    while (folder := channel.next_run(idle_s)) is not None:
+        message = worker.run(folder)
+        channel.send(message)
+        if message.get("leaving"):
+            os._exit(1)  # the client may want the log, so it removes the folders
+    channel.leave(0)
     return 0
 
 

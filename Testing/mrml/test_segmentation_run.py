@@ -1,7 +1,6 @@
 """From nodes to nodes through a worker process: what becomes of the scene however the run ends."""
 
 import json
-import subprocess
 import sys
 
 import numpy as np
@@ -10,6 +9,8 @@ import pytest
 from deepseg.api import DeepSegError, ModelError, RegionError
 from DeepSegLib import nodes
 from DeepSegLib.segmentation_run import SegmentationRun
+from DeepSegLib.worker_pool import WorkerPool
+from DeepSegLib.worker_process import start_process
 from mrml.scenes import bending_transform, voxels_of
 
 LABELS = [
@@ -20,24 +21,32 @@ LABELS = [
 WORKER = """
 import json, sys, threading, os, time
 import numpy as np
-folder, pause = sys.argv[1], float(sys.argv[2])
-threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(3)), daemon=True).start()
+pause = float(sys.argv[1])
 say = lambda **message: print(json.dumps(message), flush=True)
 say(type="started", pid=os.getpid())
+folder = json.loads(sys.stdin.readline())["folder"]
+threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(3)), daemon=True).start()
 voxels = np.load(folder + "/input.npy")[0]
 say(type="progress", fraction=0.5, stage="thresholding", seconds_left=pause)
 time.sleep(pause)
 np.save(folder + "/labels.npy", ((voxels > 30000).astype(np.uint8) + (voxels > 60000)))
-say(type="result", labels=json.loads(sys.argv[3]), attributes={"DeepSeg.Model": "thresholds"}, seconds={})
+notes = ["It was quick."]
+say(type="result", labels=json.loads(sys.argv[2]), attributes={"DeepSeg.Model": "thresholds"}, overlapping=False, seconds={}, notes=notes)
 """
 
 
-def a_worker(pause=0.0):
-    def start(folder):
-        command = [sys.executable, "-c", WORKER, str(folder), str(pause), json.dumps(LABELS)]
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+@pytest.fixture
+def a_worker():
+    pools = []
 
-    return start
+    def a_pool(pause=0.0):
+        command = [sys.executable, "-c", WORKER, str(pause), json.dumps(LABELS)]
+        pools.append(WorkerPool(lambda home: start_process(command, home)))
+        return pools[-1]
+
+    yield a_pool
+    for pool in pools:
+        pool.close()
 
 
 @pytest.fixture
@@ -55,16 +64,18 @@ def segmentations_in(scene):
     return scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
 
 
-def test_a_run_ends_in_a_segmentation_node(a_scene, a_volume_node, an_oblique_volume, a_model_folder):
-    node = SegmentationRun(a_scene, a_volume_node, a_model_folder, start=a_worker()).wait()
+def test_a_run_ends_in_a_segmentation_node(a_scene, a_volume_node, an_oblique_volume, a_model_folder, a_worker):
+    run = SegmentationRun(a_scene, a_volume_node, a_model_folder, pool=a_worker())
+    node = run.wait()
 
     assert node.GetSegmentation().GetSegment("thresholds_2").GetName() == "Very bright"
+    assert run.notes == ("It was quick.",)
     assert node.GetAttribute("DeepSeg.Model") == "thresholds"
     np.testing.assert_array_equal(voxels_of(node, "thresholds_2", an_oblique_volume.geometry), an_oblique_volume.array[0] > 60000)
 
 
-def test_nothing_is_in_the_scene_before_the_end(a_scene, a_volume_node, a_model_folder):
-    run = SegmentationRun(a_scene, a_volume_node, a_model_folder, start=a_worker(pause=0.5))
+def test_nothing_is_in_the_scene_before_the_end(a_scene, a_volume_node, a_model_folder, a_worker):
+    run = SegmentationRun(a_scene, a_volume_node, a_model_folder, pool=a_worker(pause=0.5))
 
     while run.poll():
         assert segmentations_in(a_scene) == 0
@@ -73,8 +84,8 @@ def test_nothing_is_in_the_scene_before_the_end(a_scene, a_volume_node, a_model_
     assert run.error is None
 
 
-def test_a_cancelled_run_leaves_the_scene_as_it_was(a_scene, a_volume_node, a_model_folder):
-    run = SegmentationRun(a_scene, a_volume_node, a_model_folder, start=a_worker(pause=60))
+def test_a_cancelled_run_leaves_the_scene_as_it_was(a_scene, a_volume_node, a_model_folder, a_worker):
+    run = SegmentationRun(a_scene, a_volume_node, a_model_folder, pool=a_worker(pause=60))
     while run.poll() and run.progress.fraction == 0:
         continue
 
@@ -86,8 +97,8 @@ def test_a_cancelled_run_leaves_the_scene_as_it_was(a_scene, a_volume_node, a_mo
     assert segmentations_in(a_scene) == 0
 
 
-def test_a_volume_removed_meanwhile_is_said_and_changes_nothing(a_scene, a_volume_node, a_model_folder):
-    run = SegmentationRun(a_scene, a_volume_node, a_model_folder, start=a_worker())
+def test_a_volume_removed_meanwhile_is_said_and_changes_nothing(a_scene, a_volume_node, a_model_folder, a_worker):
+    run = SegmentationRun(a_scene, a_volume_node, a_model_folder, pool=a_worker())
     a_scene.RemoveNode(a_volume_node)
 
     with pytest.raises(DeepSegError, match="was removed from the scene before its segmentation was ready"):
@@ -95,33 +106,31 @@ def test_a_volume_removed_meanwhile_is_said_and_changes_nothing(a_scene, a_volum
     assert segmentations_in(a_scene) == 0
 
 
-def test_a_chosen_segmentation_removed_meanwhile_is_made_anew(a_scene, a_volume_node, a_model_folder):
+def test_a_chosen_segmentation_removed_meanwhile_is_made_anew(a_scene, a_volume_node, a_model_folder, a_worker):
     chosen = a_scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "chosen")
-    run = SegmentationRun(a_scene, a_volume_node, a_model_folder, chosen, start=a_worker())
+    run = SegmentationRun(a_scene, a_volume_node, a_model_folder, chosen, pool=a_worker())
     a_scene.RemoveNode(chosen)
 
     assert run.wait().GetName() == "head segmentation"
 
 
-def test_a_chosen_segmentation_is_written_to(a_scene, a_volume_node, a_model_folder):
+def test_a_chosen_segmentation_is_written_to(a_scene, a_volume_node, a_model_folder, a_worker):
     chosen = a_scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "chosen")
 
-    assert SegmentationRun(a_scene, a_volume_node, a_model_folder, chosen, start=a_worker()).wait() is chosen
+    assert SegmentationRun(a_scene, a_volume_node, a_model_folder, chosen, pool=a_worker()).wait() is chosen
     assert segmentations_in(a_scene) == 1
 
 
 def test_bad_inputs_are_refused_before_a_process_starts(a_scene, a_volume_node, a_model_folder):
-    def start(folder):
-        pytest.fail("a worker was started")
-
+    pool = WorkerPool(lambda home: pytest.fail("a worker was started"))
     region = a_scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "R")
     with pytest.raises(RegionError, match="not drawn yet"):
-        SegmentationRun(a_scene, a_volume_node, a_model_folder, roi_node=region, start=start)
+        SegmentationRun(a_scene, a_volume_node, a_model_folder, roi_node=region, pool=pool)
     with pytest.raises(ModelError, match="There is no model 'nonsense'"):
-        SegmentationRun(a_scene, a_volume_node, "nonsense", start=start)
+        SegmentationRun(a_scene, a_volume_node, "nonsense", pool=pool)
     a_volume_node.SetAndObserveTransformNodeID(bending_transform(a_scene).GetID())
     with pytest.raises(DeepSegError, match="not linear"):
-        SegmentationRun(a_scene, a_volume_node, a_model_folder, start=start)
+        SegmentationRun(a_scene, a_volume_node, a_model_folder, pool=pool)
 
 
 def test_a_real_worker_and_model_segment_a_node_under_a_transform(a_scene, a_volume_node, tiny_bundle):
@@ -130,7 +139,7 @@ def test_a_real_worker_and_model_segment_a_node_under_a_transform(a_scene, a_vol
 
     a_volume_node.SetAndObserveTransformNodeID(linear_transform(a_scene, 25, (30, -4, 5)).GetID())
     volume = nodes.volume_from_node(a_volume_node)
-    expected = segment(volume, tiny_bundle).labels
+    expected = segment(volume, tiny_bundle, probabilities=False).labels
 
     node = SegmentationRun(a_scene, a_volume_node, str(tiny_bundle.folder)).wait()
 
