@@ -2,74 +2,103 @@
 
 Windows come in raster order. A voxel's sum is whole as soon as the last window over it has passed; only sums that later windows add to are
 held: along the first axis the overlap of two rows of windows, along the second that of two columns, along the third that of two windows.
+The last row, which often lies closer to the one before it than the others, is computed together with it: the deepest overlap is never held.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import product
+from itertools import pairwise, product
 
 import torch
 
 Emit = Callable[[tuple[int, int, int], torch.Tensor], None]
 """Takes the first voxel and the whole sums (L, i, j, k) of a block; blocks come in raster order and tile the volume."""
 
+Starts = tuple[list[int], list[int], list[int]]
+
 
 class Frontier:
     """Adds up windows of one size.
 
-    `push` takes them one by one in the order of `windows`; `emit` gets each voxel's sum once.
+    Attributes:
+        corners: first voxels of the windows, in the order in which `push` takes them.
     """
 
     def __init__(
         self,
         channels: int,
         size: tuple[int, int, int],
-        starts: tuple[list[int], list[int], list[int]],
+        starts: Starts,
         emit: Emit,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> None:
         """`channels` is L; `starts` are the windows' first voxels along each axis; what is held is held as `dtype` on `device`."""
-        self._starts, self._size, self._emit = starts, size, emit
-        self.windows = list(product(*(range(len(axis)) for axis in starts)))
-        self._next = 0
+        self._size, self._emit = size, emit
+        self._units = [_units(starts[0]), *([[start] for start in axis] for axis in starts[1:])]
+        self._spans = [[(unit[0], unit[-1] + length) for unit in units] for units, length in zip(self._units, size, strict=True)]
+        self._places = list(product(*(range(len(units)) for units in self._units)))
+        self.corners = [(first, starts[1][j], starts[2][k]) for i, j, k in self._places for first in self._units[0][i]]
+        self._next, self._missing, self._block = 0, 0, torch.empty(0)
         self._held = []
         for axis in range(3):
-            shape = [*size[: axis + 1], *(own[-1] + length for own, length in zip(starts[axis + 1 :], size[axis + 1 :], strict=True))]
-            gaps = [b - a for a, b in zip(starts[axis], starts[axis][1:], strict=False)]
-            shape[axis] = size[axis] - min(gaps) if gaps else 0
-            self._held.append(torch.zeros((channels, *shape), dtype=dtype, device=device))
+            longest = [max(stop - start for start, stop in spans) for spans in self._spans[:axis]]
+            overlap = max((a[1] - b[0] for a, b in pairwise(self._spans[axis])), default=0)
+            shape = [*longest, overlap, *(spans[-1][1] for spans in self._spans[axis + 1 :])]
+            self._held.append(torch.empty((channels, *shape), dtype=dtype, device=device))
 
     @staticmethod
-    def held_bytes(channels: int, size: tuple[int, int, int], starts: tuple[list[int], list[int], list[int]], bytes_per_value: int) -> int:
+    def held_bytes(channels: int, size: tuple[int, int, int], starts: Starts, bytes_per_value: int) -> int:
         """Memory that a frontier holds."""
         probe = Frontier(channels, size, starts, lambda *_: None, torch.float32, "meta")
         return sum(held.numel() for held in probe._held) * bytes_per_value
 
     def push(self, values: torch.Tensor) -> None:
         """Add the next window's weighted values (L, *size); they are changed in place."""
-        indices = self.windows[self._next]
-        self._next += 1
-        self._pass(2, values, indices, (0, 0, self._starts[2][indices[2]]))
+        place = self._places[self._next]
+        unit = self._units[0][place[0]]
+        if len(unit) == 1:
+            self._block = values
+        else:
+            if not self._missing:
+                start, stop = self._spans[0][place[0]]
+                self._missing = len(unit)
+                self._block = torch.zeros((len(values), stop - start, *self._size[1:]), dtype=values.dtype, device=values.device)
+            first = unit[len(unit) - self._missing] - unit[0]
+            self._block[:, first : first + self._size[0]] += values
+            self._missing -= 1
+        if not self._missing:
+            block, self._block = self._block, torch.empty(0)
+            self._next += 1
+            self._pass(2, block, place, (0, 0, self._spans[2][place[2]][0]))
 
-    def _pass(self, axis: int, values: torch.Tensor, indices: tuple[int, int, int], corner: tuple[int, int, int]) -> None:
+    def _pass(self, axis: int, values: torch.Tensor, place: tuple[int, int, int], corner: tuple[int, int, int]) -> None:
         """Add what earlier windows along `axis` left for this place, hand on what is whole along it, and hold the rest.
 
         `values` reaches over the whole window along `axis` and the axes before it; `corner` is where it lies along `axis` and those after.
         """
-        n, starts, size, held = indices[axis], self._starts[axis], self._size[axis], self._held[axis]
-        # Where this block lies in what is held, along the axes after this one.
-        place = tuple(slice(c, c + length) for c, length in zip(corner[axis + 1 :], values.shape[axis + 2 :], strict=True))
-        before = (slice(None),) * (axis + 1)
+        n, spans, held = place[axis], self._spans[axis], self._held[axis]
+        start, stop = spans[n]
+        # Where this block lies in what is held: from the first voxel on along the axes before this one, in its place along those after.
+        lead = (slice(None), *(slice(0, length) for length in values.shape[1 : axis + 1]))
+        after = tuple(slice(c, c + length) for c, length in zip(corner[axis + 1 :], values.shape[axis + 2 :], strict=True))
         if n > 0:
-            shared = starts[n - 1] + size - starts[n]
-            values[(*before, slice(0, shared))] += held[(*before, slice(0, shared), *place)]
-        done = starts[n + 1] - starts[n] if n + 1 < len(starts) else size
-        if done < size:
-            held[(*before, slice(0, size - done), *place)] = values[(*before, slice(done, None))]
-        whole = values[(*before, slice(0, done))]
+            shared = slice(0, spans[n - 1][1] - start)
+            values[(*lead, shared)] += held[(*lead, shared, *after)]
+        done = spans[n + 1][0] - start if n + 1 < len(spans) else stop - start
+        if done < stop - start:
+            held[(*lead, slice(0, stop - start - done), *after)] = values[(*lead, slice(done, None))]
+        whole = values[(*lead, slice(0, done))]
         if axis == 0:
             self._emit(corner, whole)
         else:
-            self._pass(axis - 1, whole, indices, (*corner[: axis - 1], self._starts[axis - 1][indices[axis - 1]], *corner[axis:]))
+            self._pass(axis - 1, whole, place, (*corner[: axis - 1], self._spans[axis - 1][place[axis - 1]][0], *corner[axis:]))
+
+
+def _units(starts: list[int]) -> list[list[int]]:
+    """Rows of windows that are computed together: the last two where they lie closer than the others."""
+    gaps = [b - a for a, b in pairwise(starts)]
+    if len(gaps) > 1 and gaps[-1] < max(gaps):
+        return [*([start] for start in starts[:-2]), starts[-2:]]
+    return [[start] for start in starts]

@@ -45,7 +45,7 @@ def run_windows(
 
     Args:
         network: the model's networks.
-        image: float32 (C, I, J, K) on the processor; smaller than the window, it is padded on both sides.
+        image: (C, I, J, K) on the processor, in any number type; smaller than the window, it is padded on both sides.
         emit: gets the first voxel and the logits (L, i, j, k), float32 or `held`, of blocks that tile the image, in raster order of `raster_order`.
         means: divide by the sum of weights; without it, logits are right up to a positive factor that differs from voxel to voxel.
         batch: windows the network sees at a time.
@@ -91,10 +91,14 @@ def run_windows(
         held,
         device,
     )
-    corners = [tuple(starts[axis][indices[order.index(axis)]] for axis in range(3)) for indices in frontier.windows]
+    corners = [tuple(corner[order.index(axis)] for axis in range(3)) for corner in frontier.corners]
     with torch.inference_mode():
         for logits in _answers(network, padded, corners, batch, on_window):
-            frontier.push(weighted(logits))
+            values = weighted(logits)
+            # Many labels make logits large: they are let go before the next ones are computed.
+            del logits
+            frontier.push(values)
+            del values
 
 
 def infer_logits(network: nn.Module, image: torch.Tensor, spec: ModelSpec) -> torch.Tensor:
@@ -127,7 +131,9 @@ def _answers(network: WindowNetwork, image: torch.Tensor, corners: list[Corner],
         stop = n
         while stop < len(corners) and stop - n < batch and constants[stop] is None:
             stop += 1
-        yield from _finite(network, torch.stack([_window_at(image, corner, network.spec.window) for corner in corners[n:stop]]))
+        answers = list(_finite(network, torch.stack([_window_at(image, corner, network.spec.window) for corner in corners[n:stop]])))
+        while answers:
+            yield answers.pop(0)
         done, n = done + stop - n, stop
         if on_window:
             on_window(done, count)

@@ -26,7 +26,7 @@ class Prepared:
     """A volume on the model's grid and the way back.
 
     Attributes:
-        tensor: float32 (C, I, J, K), axes along the model's orientation.
+        tensor: (C, I, J, K), axes along the model's orientation, in the number type that was asked for.
         geometry: the model's grid.
         orientation: how the input's axes were reordered.
         cut: where the part that was kept lies in the reordered input grid.
@@ -40,8 +40,8 @@ class Prepared:
     back: GridSampler
 
 
-def prepare(volume: Volume, spec: ModelSpec) -> Prepared:
-    """Bring a volume to the model's grid and intensities.
+def prepare(volume: Volume, spec: ModelSpec, dtype: torch.dtype = torch.float32) -> Prepared:
+    """Bring a volume to the model's grid and intensities; computed in float32, then stored as `dtype`, which the networks compute in.
 
     Raises:
         VolumeError: the volume has another number of channels, another unit or another modality than the model takes.
@@ -56,11 +56,10 @@ def prepare(volume: Volume, spec: ModelSpec) -> Prepared:
     target, there, back = _grids(source, spec)
     foreground = _foreground(array) if _needs_foreground(spec) else None
     if spec.resampling.normalise_first:
-        array = _normalised(array, spec, foreground)
-        tensor = there.resample(torch.from_numpy(array))
+        tensor = there.resample(_normalised(array, spec, foreground, torch.float32)).to(dtype)
     else:
         tensor = there.resample(torch.from_numpy(np.ascontiguousarray(array)))
-        tensor = torch.from_numpy(_normalised(tensor.numpy(), spec, foreground))
+        tensor = _normalised(tensor.numpy(), spec, foreground, dtype)
     return Prepared(tensor, target, orientation, cut, back)
 
 
@@ -113,10 +112,10 @@ def _refuse_unfit(volume: Volume, spec: ModelSpec) -> None:
             )
 
 
-def _normalised(array: np.ndarray, spec: ModelSpec, foreground: np.ndarray | None) -> np.ndarray:
-    result = np.empty(array.shape, np.float32)
+def _normalised(array: np.ndarray, spec: ModelSpec, foreground: np.ndarray | None, dtype: torch.dtype) -> torch.Tensor:
+    result = torch.empty(array.shape, dtype=dtype)
     for channel, item, to in zip(array, spec.inputs, result, strict=True):
-        to[...] = normalise(channel, item.steps, foreground)
+        to.copy_(torch.from_numpy(np.ascontiguousarray(normalise(channel, item.steps, foreground))))
     return result
 
 
