@@ -101,7 +101,7 @@ def run(folder: Path, head: api.Volume, bundle: api.ModelBundle, progress: api.P
         # Each side is 45 of 100 parts; writing takes the rest.
         return lambda state: tracker.report(0.45 * (n + state.fraction), f"{side.name.lower()} side: {state.stage}")
 
-    merged = merge_sides({side: api.segment(head, bundle, side.box, share(n, side)) for n, side in enumerate((LEFT, RIGHT))})
+    merged = merge_sides({side: api.segment(head, bundle, side.box, share(n, side), probabilities=False) for n, side in enumerate((LEFT, RIGHT))})
     tracker.report(0.9, "writing image and segmentation")
     started = time.monotonic()
     api.write_volume(head, folder / "t1.nii.gz")

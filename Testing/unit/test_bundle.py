@@ -2,6 +2,7 @@ import json
 import stat
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file

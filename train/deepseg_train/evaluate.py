@@ -33,7 +33,7 @@ def evaluate_cases(bundle: api.ModelBundle, cases: list[Case]) -> list[dict[str,
             volume, reference = case.read(bundle.spec)
         except VolumeError as error:
             raise DatasetError(f"{case.name}: {error}") from error
-        predicted = api.segment(volume, bundle).labels
+        predicted = api.segment(volume, bundle, probabilities=False).labels
         for label in bundle.spec.labels:
             a, b = predicted.mask(label), reference.mask(label)
             surfaces = SurfaceDistances.between(a, b, volume.geometry.spacing_mm)
