@@ -129,7 +129,8 @@ LAYERS = (
     {"spec", "bundle", "preprocessing", "normalisation", "networks"},
     {"inference", "prediction", "job_folder", "golden", "bundle_writer", "stock_monai"},
     {"importers", "importers.colors", *(f"importers.nnunet{part}" for part in ("", "_architecture", "_card", "_checkpoint", "_labels", "_plans"))},
-    {f"importers.monai_{part}" for part in ("archive", "bundle", "card", "config", "expressions", "network", "output", "transforms", "weights")},
+    {"importers.monai_config", "importers.monai_expressions", "importers.monai_archive", "importers.monai_weights"},
+    {f"importers.monai_{part}" for part in ("arguments", "bundle", "card", "intensities", "metadata", "network", "output", "transforms")},
     {"api"},
     {"cli", "worker", "worker_channel", "demo", "report", "pictures", "surface"},
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deepseg.errors import ModelError
-from deepseg.importers.monai_expressions import REFERENCE, NotEvaluated, evaluate
+from deepseg.importers.monai_expressions import REFERENCE, NotEvaluatedError, evaluate
 
 _MAX_PARTS = 100_000
 _MAX_BYTES = 16 << 20
@@ -76,6 +76,10 @@ class BundleConfig:
                 return False
         return True
 
+    def raw(self, identity: str) -> Any:
+        """The part with this id as it is written."""
+        return self._node(identity)
+
     def get(self, identity: str) -> Any:
         """Resolved value of the part with this id: numbers, text, lists, dicts, or a `Component`.
 
@@ -105,7 +109,7 @@ class BundleConfig:
     def load_arrays(self, path: str) -> Any:
         """Arrays of a file in the bundle, for expressions."""
         if self._load is None or not isinstance(path, str):
-            raise NotEvaluated(f"the call 'torch.load' of {path!r}")
+            raise NotEvaluatedError(f"the call 'torch.load' of {path!r}")
         return self._load(path)
 
     def _node(self, identity: str) -> Any:
@@ -154,7 +158,7 @@ class BundleConfig:
         if text.startswith("$"):
             try:
                 return evaluate(text[1:].strip(), self)
-            except NotEvaluated as error:
+            except NotEvaluatedError as error:
                 shown = text if len(text) <= 160 else text[:157] + "..."
                 raise ModelError(
                     f"{self.source}: '{where}' is the expression '{shown}', which holds {error}. DeepSeg evaluates references, literals and "

@@ -64,7 +64,7 @@ class Names(Protocol):
         """Arrays of a file in the bundle, as nested lists."""
 
 
-class NotEvaluated(Exception):
+class NotEvaluatedError(Exception):
     """What an expression holds that is not evaluated; in words that follow 'holds'."""
 
 
@@ -72,10 +72,10 @@ def evaluate(text: str, names: Names) -> Any:
     """Value of an expression, without its leading `$`: numbers, text, lists, dicts or components.
 
     Raises:
-        NotEvaluated: it holds something else, or is too long, or its value would be.
+        NotEvaluatedError: it holds something else, or is too long, or its value would be.
     """
     if len(text) > _MAX_TEXT:
-        raise NotEvaluated(f"{len(text)} characters, more than the {_MAX_TEXT} allowed")
+        raise NotEvaluatedError(f"{len(text)} characters, more than the {_MAX_TEXT} allowed")
     found: list[str] = []
 
     def stand_in(match: re.Match) -> str:
@@ -90,11 +90,11 @@ def evaluate(text: str, names: Names) -> Any:
             tree = ast.parse(source, mode="eval")
         return _Reader(found, names).value(tree.body)
     except SyntaxError as error:
-        raise NotEvaluated(f"what is no expression ({error.msg})") from error
+        raise NotEvaluatedError(f"what is no expression ({error.msg})") from error
     except (RecursionError, MemoryError) as error:
-        raise NotEvaluated("more nested parts than are allowed") from error
+        raise NotEvaluatedError("more nested parts than are allowed") from error
     except (TypeError, ValueError, ArithmeticError, LookupError) as error:
-        raise NotEvaluated(f"what cannot be computed ({error})") from error
+        raise NotEvaluatedError(f"what cannot be computed ({error})") from error
 
 
 class _Reader:
@@ -129,12 +129,12 @@ class _Reader:
                 return self._indexed(self.value(whole), index)
             case ast.Call():
                 return self._called(node)
-        raise NotEvaluated(f"'{self._shown(node)}'")
+        raise NotEvaluatedError(f"'{self._shown(node)}'")
 
     def _literal(self, value: Any) -> Any:
         # A reference inside quotes is text for nobody: MONAI breaks the text there, too.
         if isinstance(value, str) and "_reference_" in value:
-            raise NotEvaluated("a reference inside quotes")
+            raise NotEvaluatedError("a reference inside quotes")
         return _within_limits(value)
 
     def _computed(self, sign: type, left: Any, right: Any) -> Any:
@@ -142,11 +142,11 @@ class _Reader:
         joined = sign is ast.Add and type(left) is type(right) and isinstance(left, (str, list))
         repeated = sign is ast.Mult and {type(left), type(right)} in ({int, list}, {int, str})
         if not (numbers or joined or repeated):
-            raise NotEvaluated(f"arithmetic of {type(left).__name__} and {type(right).__name__}")
+            raise NotEvaluatedError(f"arithmetic of {type(left).__name__} and {type(right).__name__}")
         if sign is ast.Pow and (abs(right) > 64 or abs(left) > 1e9):
-            raise NotEvaluated(f"the power {left} ** {right}, which is too large")
+            raise NotEvaluatedError(f"the power {left} ** {right}, which is too large")
         if repeated and _size(left) * _size(right) > _MAX_ITEMS:
-            raise NotEvaluated(f"more than {_MAX_ITEMS} items or characters")
+            raise NotEvaluatedError(f"more than {_MAX_ITEMS} items or characters")
         return _within_limits(_ARITHMETIC[sign](left, right))
 
     def _joined(self, every: bool, parts: list[ast.expr]) -> Any:
@@ -166,7 +166,7 @@ class _Reader:
 
     def _indexed(self, whole: Any, index: ast.expr) -> Any:
         if not isinstance(whole, (list, dict, str)):
-            raise NotEvaluated(f"a part of {type(whole).__name__}")
+            raise NotEvaluatedError(f"a part of {type(whole).__name__}")
         if isinstance(index, ast.Slice):
             return whole[slice(*(part and self.value(part) for part in (index.lower, index.upper, index.step)))]
         return whole[self.value(index)]
@@ -185,7 +185,7 @@ class _Reader:
             owner = self.value(call.func.value)
             if hasattr(owner, "target"):
                 return owner
-        raise NotEvaluated(f"the call '{self._shown(call)}'")
+        raise NotEvaluatedError(f"the call '{self._shown(call)}'")
 
     def _shown(self, node: ast.AST) -> str:
         """A part of the expression as it was written, shortened."""
@@ -201,7 +201,7 @@ def _size(value: Any) -> int:
 
 def _within_limits(value: Any) -> Any:
     if isinstance(value, complex) or (isinstance(value, (int, float)) and abs(value) > _MAX_NUMBER):
-        raise NotEvaluated("a number that is too large")
+        raise NotEvaluatedError("a number that is too large")
     if isinstance(value, (str, list)) and len(value) > _MAX_ITEMS:
-        raise NotEvaluated(f"more than {_MAX_ITEMS} items or characters")
+        raise NotEvaluatedError(f"more than {_MAX_ITEMS} items or characters")
     return value
