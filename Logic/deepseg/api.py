@@ -48,6 +48,7 @@ __all__ = [
     "VolumeError",
     "check_output",
     "find_model",
+    "import_monai",
     "import_nnunet",
     "list_models",
     "load_model",
@@ -74,6 +75,23 @@ def load_model(name: str | Path) -> ModelBundle:
         ModelError: there is no such model, or its files are damaged, altered or from a newer DeepSeg.
     """
     return ModelBundle.load(find_model(str(name)))
+
+
+def import_monai(source: str | Path, output: str | Path, *, model_id: str | None = None) -> ModelBundle:
+    """Make a DeepSeg model of a segmentation bundle of MONAI, for example one of the Model Zoo. Nothing of the bundle is run.
+
+    Args:
+        source: the bundle's folder, or a zip file of it.
+        output: the new model's folder; must not exist.
+        model_id: the new model's id; made of the bundle's name where None.
+
+    Raises:
+        ModelError: it is no bundle, is damaged, or needs what DeepSeg has not or does not run (a class, an expression, ...), which is named.
+        OutputError: the new model's folder exists or cannot be written.
+    """
+    from deepseg.importers import monai_bundle
+
+    return monai_bundle.import_monai(Path(source), Path(output), model_id)
 
 
 def import_nnunet(

@@ -12,6 +12,11 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("import", help="make a DeepSeg model of one made elsewhere")
     formats = parser.add_subparsers(required=True, metavar="FORMAT")
 
+    monai = formats.add_parser("monai", help="a segmentation bundle of MONAI, for example one of the Model Zoo")
+    monai.add_argument("source", metavar="BUNDLE", type=Path, help="the bundle's folder with its weights, or a zip file of it")
+    _add_output(monai)
+    monai.set_defaults(run=run_monai)
+
     nnunet = formats.add_parser("nnunet", help="a results folder of nnU-Net v2")
     nnunet.add_argument("folder", metavar="FOLDER", type=Path, help="holds plans.json, dataset.json and fold_0, fold_1, ...")
     _add_output(nnunet)
@@ -25,6 +30,10 @@ def add(commands: argparse._SubParsersAction) -> None:
 def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="OUT", type=Path, required=True, help="folder to write the model to; must not exist")
     parser.add_argument("--id", metavar="NAME", help="the model's id; made of its own name otherwise")
+
+
+def run_monai(options: argparse.Namespace) -> None:
+    _tell(api.import_monai(options.source, options.output, model_id=options.id))
 
 
 def run_nnunet(options: argparse.Namespace) -> None:
