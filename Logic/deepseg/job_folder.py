@@ -1,6 +1,6 @@
 """What a client and its worker hand each other: a private folder with one run in it, and lines of JSON.
 
-    job.json    model folder, region of interest, and the volume's grid, units and name
+    job.json    model folder, region of interest, and the volume's grid, units, modalities and name
     input.npy   the volume's voxels, float32 (C, I, J, K)
     labels.npy  the result, uint8 or uint16 (I, J, K); it appears whole or not at all
 
@@ -68,6 +68,7 @@ def write_job(folder: Path, job: Job, check: Callable[[], None] = lambda: None) 
         "roi_ras_mm": [job.roi.minimum_ras, job.roi.maximum_ras] if job.roi else None,
         "ijk_to_ras": job.volume.geometry.ijk_to_ras.tolist(),
         "units": job.volume.units,
+        "modalities": job.volume.modalities,
         "name": job.volume.name,
     }
     write_array(folder / INPUT, job.volume.array, check)
@@ -79,7 +80,7 @@ def read_job(folder: Path) -> Job:
     description = json.loads((folder / JOB).read_text(encoding="utf-8"))
     array = np.load(folder / INPUT, mmap_mode="c", allow_pickle=False)
     geometry = Geometry(array.shape[1:], np.array(description["ijk_to_ras"]))
-    volume = Volume(array, geometry, tuple(description["units"]), description["name"])
+    volume = Volume(array, geometry, tuple(description["units"]), description["name"], tuple(description["modalities"]))
     corners = description["roi_ras_mm"]
     return Job(volume, Path(description["model"]), Box(*(tuple(corner) for corner in corners)) if corners else None)
 
