@@ -124,7 +124,7 @@ def test_the_logic_has_no_cycles_when_it_loads():
 
 LAYERS = (
     {"errors", "itk_messages", "progress"},
-    {"box", "geometry", "volume", "results", "dicom", "dicom_sequence", "suv", "nifti", "io", "segmentation_file", "locations", "devices", "metrics"},
+    {"box", "geometry", "volume", "results", "dicom", "dicom_sequence", "suv", "stacking", "bias_field", "sequences", "nifti", "io", "segmentation_file", "locations", "devices", "metrics"},
     {f"networks.{name}" for name in ("dints", "dynunet", "monai_networks", "plain_conv_unet", "residual_encoder_unet", "unet_parts")},
     {"spec", "bundle", "preprocessing", "normalisation", "networks"},
     {"inference", "prediction", "job_folder", "golden", "bundle_writer", "stock_monai"},
