@@ -4,12 +4,13 @@ VENV ?= .venv
 # The tests find cmake and ninja there.
 export PATH := $(abspath $(VENV)/bin):$(PATH)
 PIP = $(VENV)/bin/pip install --quiet --constraint constraints.txt
-PACKAGES = pyproject.toml train/pyproject.toml constraints.txt
+PACKAGES = pyproject.toml train/pyproject.toml constraints.txt Testing/requirements-nnunet.txt
 
-.PHONY: help demo test lint clean
+.PHONY: help demo test lint bench clean
 help:
 	@echo "make demo    segment the hippocampi of a template head; results in demo-out/"
 	@echo "make test    check the style and run all tests"
+	@echo "make bench   measure speed, memory and the worker against MONAI and nnU-Net; takes about an hour"
 	@echo "make clean   remove .venv and demo-out"
 
 $(VENV)/bin/python:
@@ -26,6 +27,7 @@ $(VENV)/demo.installed: $(PACKAGES) | $(VENV)/bin/python
 $(VENV)/test.installed: $(PACKAGES) | $(VENV)/bin/python
 	@echo "Installing PyTorch, MONAI, Slicer's own scene and what the tests need (over 1 GB, once) ..."
 	$(PIP) torch==2.13.0 --editable ".[test]" --editable ./train
+	$(PIP) --no-deps --requirement Testing/requirements-nnunet.txt
 	@touch $@ $(VENV)/demo.installed
 
 demo: $(VENV)/demo.installed
@@ -37,6 +39,11 @@ lint: $(VENV)/test.installed
 
 test: lint
 	$(VENV)/bin/python -m pytest
+
+bench: $(VENV)/test.installed
+	$(VENV)/bin/python Testing/benchmarks/speed.py
+	$(VENV)/bin/python Testing/benchmarks/memory.py
+	$(VENV)/bin/python Testing/benchmarks/worker.py
 
 clean:
 	rm -rf $(VENV) demo-out
