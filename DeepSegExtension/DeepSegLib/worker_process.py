@@ -10,8 +10,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -97,7 +97,7 @@ class WorkerProcess:
     def send(self, message: dict[str, str]) -> None:
         """Say something; a worker that is gone is noticed by whoever listens."""
         self.runs += message["type"] == "run"
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError), _without_pipe_signal():
             os.write(self.process.stdin.fileno(), (json.dumps(message) + "\n").encode())
 
     def listen(self) -> dict[str, Any]:
@@ -158,3 +158,18 @@ class WorkerProcess:
             kept.unlink(missing_ok=True)
             return None
         return kept
+
+
+@contextmanager
+def _without_pipe_signal() -> Iterator[None]:
+    """Writing to a dead worker is an error; a program that embeds Python without Python's signal handlers would be killed by it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})
+    try:
+        yield
+    finally:
+        if signal.SIGPIPE in signal.sigpending() and signal.SIGPIPE not in before:
+            signal.sigwait({signal.SIGPIPE})
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

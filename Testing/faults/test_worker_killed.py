@@ -81,6 +81,22 @@ def test_a_worker_killed_while_it_waits_is_not_noticed(a_short_job, workers):
     workers.assert_nothing_is_left()
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGPIPE"), reason="needs signals of POSIX")
+def test_speaking_to_a_dead_worker_does_not_kill_a_client_without_pythons_signal_handlers(tmp_path):
+    client = (
+        "import signal, sys; from pathlib import Path; from DeepSegLib.worker_process import WorkerProcess, start_process\n"
+        "signal.signal(signal.SIGPIPE, signal.SIG_DFL)\n"
+        "worker = WorkerProcess(lambda home: start_process([sys.executable, '-c', ''], home)); worker.process.wait()\n"
+        "worker.send({'type': 'run', 'folder': 'x'}); print(worker.listen()); worker.end()"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(jobs.__file__).resolve().parent.parent), str(logic_folder())])}
+
+    said = subprocess.run([sys.executable, "-c", client], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+
+    assert said.returncode == 0, said.stderr
+    assert said.stdout == "{'type': 'died', 'status': 0}\n"
+
+
 @pytest.mark.parametrize("moment", ["Python starts", "PyTorch loads", "building the network", "writing the result"])
 def test_a_worker_that_does_not_answer_a_cancellation_is_killed(a_short_job, workers, tmp_path, moment):
     reached = tmp_path / "reached"
