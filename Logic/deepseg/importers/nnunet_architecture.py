@@ -17,7 +17,7 @@ _KNOWN = {
     *("norm_op", "norm_op_kwargs", "dropout_op", "dropout_op_kwargs", "nonlin", "nonlin_kwargs"),
 }
 _OWN = {"PlainConvUNet": {"nonlin_first"}, "ResidualEncoderUNet": {"stem_channels"}}
-_LAYER_SETTINGS = ("conv_op", "norm_op", "dropout_op", "nonlin")
+_LAYER_SETTINGS = {"norm_op", "dropout_op", "nonlin"}
 
 _BATCH_NORM_TRAINER = "nnUNetTrainerBN"
 """The one trainer of nnU-Net that changes the network of the plans and is still one of the two."""
@@ -48,8 +48,8 @@ def network_of(configuration: dict[str, Any], trainer: str, input_channels: int,
     allowed = _KNOWN | _OWN[name] | {_COUNTS[name]}
     if unknown := sorted(key for key in settings.keys() - allowed if settings[key] not in (None, False)):
         raise ModelError(f"plans.json sets '{unknown[0]}' for the network {name}; DeepSeg does not build that.")
-    settings = {key: value for key, value in settings.items() if key in allowed}
-    for key in _LAYER_SETTINGS:
+    settings = {key: value for key, value in settings.items() if key in allowed and value is not None}
+    for key in ("conv_op", *(_LAYER_SETTINGS & settings.keys())):
         settings[key] = _layer(key, settings.get(key))
     if trainer == _BATCH_NORM_TRAINER:
         settings["norm_op"] = settings["conv_op"].replace("Conv", "BatchNorm")
@@ -94,10 +94,8 @@ def _described_by_first_releases(configuration: dict[str, Any]) -> tuple[str, di
     }
 
 
-def _layer(key: str, path: Any) -> str | None:
+def _layer(key: str, path: Any) -> str:
     """PyTorch's name of a layer's class."""
-    if path is None and key != "conv_op":
-        return None
     found = re.fullmatch(r"torch\.nn\.(?:modules\.\w+\.)?(\w+)", str(path))
     if not found or found[1] not in LAYERS:
         raise ModelError(f"plans.json asks for '{path}' as the network's {key}; DeepSeg builds networks of {', '.join(LAYERS)}.")

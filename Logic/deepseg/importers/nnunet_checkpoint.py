@@ -124,7 +124,7 @@ def _allowed() -> Iterator[None]:
         torch.serialization.add_safe_globals(before)
 
 
-def _others(name: str) -> list[str]:
+def _others(name: str) -> set[str]:
     """Where else nnU-Net keeps the tensor that it repeats under this name: the decoder holds the encoder, a block its layers in a row."""
-    name = name.removeprefix("decoder.") if name.startswith("decoder.encoder.") else name
-    return [name, *(re.sub(r"\.all_modules\.\d+\.", f".{part}.", name) for part in ("conv", "norm", "nonlin"))]
+    first = name.removeprefix("decoder.") if name.startswith("decoder.encoder.") else name
+    return {re.sub(r"\.all_modules\.\d+\.", f".{part}.", first) for part in ("conv", "norm", "nonlin")} - {name}
