@@ -97,7 +97,7 @@ def test_speaking_to_a_dead_worker_does_not_kill_a_client_without_pythons_signal
     assert said.stdout == "{'type': 'died', 'status': 0}\n"
 
 
-@pytest.mark.parametrize("moment", ["Python starts", "PyTorch loads", "building the network", "writing the result"])
+@pytest.mark.parametrize("moment", ["Python starts", "opening the model", "building the network", "writing the result"])
 def test_a_worker_that_does_not_answer_a_cancellation_is_killed(a_short_job, workers, tmp_path, moment):
     reached = tmp_path / "reached"
     workers.starts = [holding(reached, **MOMENTS[moment])]
@@ -188,7 +188,9 @@ def a_client(a_short_job, workers):
     client = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
     yield client, int(client.stdout.readline())
     client.kill()
-    client.communicate()
+    client.wait()
+    client.stdin.close()
+    client.stdout.close()
 
 
 def test_a_worker_does_not_outlive_its_client(a_client, workers):
