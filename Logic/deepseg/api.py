@@ -13,9 +13,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from deepseg.bias_field import correct_bias_field
 from deepseg.bundle import ModelBundle, read_spec
 from deepseg.errors import Cancelled, DeepSegError, MemoryLimitError, ModelError, OutputError, RegionError, VolumeError
 from deepseg.geometry import Box, Geometry, reverse_axes
+from deepseg.inputs import prepare_inputs, read_inputs
 from deepseg.io import check_output, read_volume, write_label_map, write_volume
 from deepseg.job_folder import Job, read_result, remove_folder, write_job
 from deepseg.locations import find_model, list_models, resource
@@ -23,6 +25,7 @@ from deepseg.progress import Progress, ProgressCallback
 from deepseg.results import Prediction
 from deepseg.segmentation_file import segment_id, terminology_entry
 from deepseg.spec import ModelSpec, spacing_text
+from deepseg.stacking import stack_volumes
 from deepseg.volume import Code, Label, LabelMap, Terminology, Volume
 
 __all__ = [
@@ -47,11 +50,14 @@ __all__ = [
     "Volume",
     "VolumeError",
     "check_output",
+    "correct_bias_field",
     "find_model",
     "import_monai",
     "import_nnunet",
     "list_models",
     "load_model",
+    "prepare_inputs",
+    "read_inputs",
     "read_result",
     "read_spec",
     "read_volume",
@@ -61,6 +67,7 @@ __all__ = [
     "segment",
     "segment_id",
     "spacing_text",
+    "stack_volumes",
     "terminology_entry",
     "write_job",
     "write_label_map",

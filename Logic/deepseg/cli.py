@@ -9,26 +9,25 @@ from collections.abc import Sequence
 import SimpleITK as sitk
 
 from deepseg import __version__, api
-from deepseg.commands import importing, models, segment
+from deepseg.commands import batch, importing, models, segment
 
 BAD_INPUT = 2
 """Exit code for whatever the user can mend; the sentence on standard error says how."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; returns the exit code: 0, `BAD_INPUT`, 130 where it was stopped, or what a command returns."""
     options = _parser().parse_args(arguments)
     # ITK prints C++ warnings about files that are then refused with a sentence of our own.
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
-        options.run(options)
+        return options.run(options) or 0
     except api.DeepSegError as error:
         print(f"deepseg: {error}", file=sys.stderr)
         return BAD_INPUT
-    except KeyboardInterrupt:
-        print("deepseg: stopped; nothing was written.", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"deepseg: {str(stop) or 'stopped; nothing was written.'}", file=sys.stderr)
         return 130
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -36,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"deepseg {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    for command in (segment, models, importing):
+    for command in (segment, batch, models, importing):
         command.add(commands)
     return parser
 

@@ -1,0 +1,74 @@
+"""One case of a batch, from its files to its result and its record."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deepseg import api
+from deepseg.cohort.cases import Case
+from deepseg.cohort.record import FAILED, FINISHED, Record, result_path, write_record
+from deepseg.cohort.thumbnail import thumbnail
+from deepseg.inputs import read_inputs
+
+
+def run_case(
+    case: Case, key: dict[str, Any], bundle: api.ModelBundle, out: Path, settings: dict[str, Any], progress: api.ProgressCallback | None = None
+) -> Record:
+    """Segment one case; whatever goes wrong becomes the record's error.
+
+    Args:
+        case: what to segment.
+        key: what its result depends on.
+        bundle: the model.
+        out: the batch's folder.
+        settings: `n4` for reading, `precision` and `mirror` for the run.
+        progress: called during the run.
+    """
+    started = time.monotonic()
+    try:
+        volume, notes = read_inputs(case.inputs, bundle.spec, settings["n4"])
+        prediction = api.segment(volume, bundle, None, progress, probabilities=False, precision=settings["precision"], mirror=settings["mirror"])
+        picture = _picture(volume, prediction.labels)
+        api.write_label_map(prediction.labels, result_path(out, case.name))
+        notes = [*notes, *prediction.notes]
+        record = Record(case.name, key, FINISHED, _rows(prediction.labels), notes, round(time.monotonic() - started, 1), "", picture)
+    except Exception as error:
+        told = str(error) if isinstance(error, api.DeepSegError) else f"The run stopped on an unexpected error: {traceback.format_exc(limit=-3)}"
+        record = Record(case.name, key, FAILED, seconds=round(time.monotonic() - started, 1), error=told.strip())
+    write_record(out, record)
+    return record
+
+
+def _rows(labels: api.LabelMap) -> list[dict[str, Any]]:
+    rows = []
+    for label in labels.labels:
+        mask = labels.mask(label)
+        count = int(np.count_nonzero(mask))
+        rows.append(
+            {
+                "segment": label.name,
+                "value": label.value,
+                "voxels": count,
+                "volume_ml": round(count * labels.geometry.voxel_volume_ml, 4),
+                "flags": ["empty"] if not count else ["touches the border"] if _touches_border(mask) else [],
+            }
+        )
+    return rows
+
+
+def _touches_border(mask: np.ndarray) -> bool:
+    """Whether a segment reaches the volume's outer voxels, so that a part of it may be missing; an axis of one voxel does not count."""
+    return any(np.take(mask, (0, -1), axis).any() for axis in range(3) if mask.shape[axis] > 1)
+
+
+def _picture(volume: api.Volume, labels: api.LabelMap) -> str:
+    try:
+        return thumbnail(volume, labels)
+    except api.DeepSegError:
+        # Without the 'report' extra the table is all there is; the command says so once.
+        return ""

@@ -1,0 +1,38 @@
+"""A batch's table: one row per segment, one per case that failed."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+from deepseg.cohort.record import FINISHED, Record, result_path
+from deepseg.io import write_whole
+
+TABLE = "segments.csv"
+COLUMNS = ("case", "input", "segment", "value", "voxels", "volume_ml", "flags", "notes", "seconds", "error", "result")
+
+
+def write_table(out: Path, records: Iterable[Record]) -> None:
+    """Write `segments.csv`; it appears whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written, for example because a spreadsheet holds it open.
+    """
+    rows = [row for record in records for row in _rows_of(out, record)]
+
+    def write(path: Path) -> None:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, COLUMNS, restval="")
+            writer.writeheader()
+            writer.writerows(rows)
+
+    write_whole(out / TABLE, write)
+
+
+def _rows_of(out: Path, record: Record) -> list[dict[str, object]]:
+    common = {"case": record.case, "input": "; ".join(record.inputs), "notes": " ".join(record.notes), "seconds": record.seconds}
+    if record.status != FINISHED:
+        return [{**common, "error": record.error or "not finished"}]
+    name = result_path(out, record.case).name
+    return [{**common, **row, "flags": "; ".join(row["flags"]), "result": name} for row in record.rows]

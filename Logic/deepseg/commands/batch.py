@@ -1,0 +1,136 @@
+"""`deepseg batch`: many images with one model, to a folder with a result each, a table and a page."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from deepseg import api
+from deepseg.cohort.cases import Case, find_cases
+from deepseg.cohort.index import INDEX, write_index
+from deepseg.cohort.pool import Work, run_cases
+from deepseg.cohort.record import (
+    FAILED,
+    FINISHED,
+    Record,
+    is_finished,
+    key_of,
+    made_by,
+    prepare_folder,
+    read_records,
+    refuse_foreign_result,
+    remove_unfinished,
+)
+from deepseg.cohort.table import TABLE, write_table
+from deepseg.commands.progress_bar import ProgressBar
+from deepseg.commands.segment import add_model_options
+
+SOME_FAILED = 3
+"""Exit code where at least one case failed; the others are done and the table says why."""
+
+_SECONDS_BETWEEN_PAGES = 20.0
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "batch",
+        help="segment many images",
+        description="Segment many images with one model. Run the same command again after a stop: finished cases are kept, failed ones are tried "
+        f"again. Exit code 0: every case is done; {SOME_FAILED}: some failed, see {TABLE}; 2: nothing could be begun.",
+    )
+    parser.add_argument(
+        "inputs",
+        metavar="IN",
+        nargs="+",
+        help="image files, folders (searched for images and DICOM series), patterns, or CSV lists of a model's inputs",
+    )
+    parser.add_argument("-m", "--model", required=True, help="name of an installed model, or a model's folder")
+    parser.add_argument(
+        "-o", "--output", metavar="OUT", type=Path, required=True, help=f"folder for the results, {TABLE} and {INDEX}; made if needed"
+    )
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="cases at a time, each in a process of its own (default: 1)")
+    add_model_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    if options.jobs < 1:
+        raise api.VolumeError(f"--jobs is {options.jobs}; expected at least 1.")
+    bundle = api.load_model(options.model)
+    settings = {name: getattr(options, name) for name in ("n4", "precision", "mirror")}
+    out = options.output.resolve()
+    known = read_records(out)
+    cases = find_cases(options.inputs, out, bundle.spec, {record.inputs: name for name, record in known.items()})
+    prepare_folder(out)
+    names = [case.name for case in cases]
+    # The table covers the folder: cases that an earlier run was given, too.
+    earlier = {
+        name: old for name, old in known.items() if name not in names and is_finished(old, {**old.key, **made_by(bundle.sha256, settings)}, out)
+    }
+    records: dict[str, Record | None] = {**earlier, **dict.fromkeys(names)}
+    todo: list[tuple[Case, dict[str, Any]]] = []
+    for case in cases:
+        key, old = key_of(case, bundle.sha256, settings), known.get(case.name)
+        if is_finished(old, key, out):
+            records[case.name] = old
+            continue
+        try:
+            refuse_foreign_result(old, out, case.name)
+            todo.append((case, key))
+        except api.OutputError as error:
+            records[case.name] = Record(case.name, key, FAILED, error=str(error))
+    if len(todo) < len(cases):
+        print(f"{_done(records, names)} of {len(cases)} cases are done already.")
+    written = time.monotonic()
+    try:
+        for record in _with_progress(todo, Work(bundle.folder.resolve(), out, settings, min(options.jobs, max(len(todo), 1)))):
+            records[record.case] = record
+            if record.error:
+                print(f"{record.case}: {record.error.splitlines()[-1]}")
+            if time.monotonic() - written > _SECONDS_BETWEEN_PAGES:
+                with suppress(api.OutputError):  # a table that a spreadsheet holds open must not stop a long run
+                    _write(out, records, bundle.spec)
+                written = time.monotonic()
+    except KeyboardInterrupt:
+        remove_unfinished(out)
+        _write(out, records, bundle.spec)
+        raise KeyboardInterrupt(f"stopped; {_done(records, names)} of {len(cases)} cases are done. Run the same command again to go on.") from None
+    has_page = _write(out, records, bundle.spec, tell=True)
+    done = _done(records, names)
+    print(f"{done} of {len(cases)} cases done. Written: {out / TABLE}{f' and {out / INDEX}' if has_page else ''}")
+    return 0 if done == len(cases) else SOME_FAILED
+
+
+def _with_progress(todo: Sequence[tuple[Case, dict[str, Any]]], work: Work) -> Iterator[Record]:
+    started, count = time.monotonic(), len(todo)
+    with ProgressBar() as bar:
+
+        def show(done: float) -> None:
+            elapsed = time.monotonic() - started
+            left = elapsed * (count - done) / done if done > 0 else None
+            bar.show(api.Progress(done / count, f"case {min(int(done) + 1, count)} of {count}", left))
+
+        yield from run_cases(todo, work, show)
+
+
+def _write(out: Path, records: dict[str, Record | None], spec: api.ModelSpec, tell: bool = False) -> bool:
+    """Write table and page; returns whether there could be a page, and says what it lacks where `tell`."""
+    told = [record for record in records.values() if record]
+    write_table(out, told)
+    try:
+        write_index(out, told, spec)
+    except api.OutputError:
+        raise
+    except api.DeepSegError as error:
+        if tell:
+            print(f"No {INDEX}: {error}")
+        return False
+    return True
+
+
+def _done(records: dict[str, Record | None], names: Sequence[str]) -> int:
+    return sum(record is not None and record.status == FINISHED for record in map(records.get, names))
