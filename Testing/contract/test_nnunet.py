@@ -16,6 +16,8 @@ from deepseg import api
 from deepseg.volume import Volume
 from nnunet_reference import DATASETS, MIRRORED_CASES, MODELS, TEST_CASES, folder_name
 
+pytest.importorskip("nnunetv2", reason="needs nnU-Net: Testing/requirements-nnunet.txt")
+
 REGIONS = {"hippocampus": (1, 2), "posterior": (2,)}
 """Values of nnU-Net's label map that each region of the second dataset holds."""
 

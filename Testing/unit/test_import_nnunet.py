@@ -16,6 +16,8 @@ from deepseg.restoring import label_codes
 from deepseg.spec import IntensityStep, OutputSpec, ResamplingSpec
 from nnunet_folders import DATASET, PLANS, changed, write_folder
 
+pytest.importorskip("nnunetv2", reason="needs nnU-Net: Testing/requirements-nnunet.txt")
+
 FULLRES = "configurations/3d_fullres"
 ARCHITECTURE = f"{FULLRES}/architecture/arch_kwargs"
 

@@ -16,6 +16,8 @@ from deepseg.errors import ModelError
 from deepseg.importers.nnunet_checkpoint import read_checkpoint
 from nnunet_folders import PLANS, their_network, write_checkpoint, write_folder
 
+pytest.importorskip("nnunetv2", reason="needs nnU-Net: Testing/requirements-nnunet.txt")
+
 
 class Trap:
     """Unpickling it calls a function."""

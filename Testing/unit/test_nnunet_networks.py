@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from dynamic_network_architectures.architectures.unet import PlainConvUNet, ResidualEncoderUNet
 from torch import nn
 
 from deepseg.errors import ModelError
 from deepseg.networks import build_network, load_stored, stored_names
 
-THEIRS = {"PlainConvUNet": PlainConvUNet, "ResidualEncoderUNet": ResidualEncoderUNet}
+unet = pytest.importorskip("dynamic_network_architectures.architectures.unet", reason="needs nnU-Net: Testing/requirements-nnunet.txt")
+THEIRS = {name: getattr(unet, name) for name in ("PlainConvUNet", "ResidualEncoderUNet")}
 LAYER_SETTINGS = ("conv_op", "norm_op", "dropout_op", "nonlin")
 
 

@@ -7,6 +7,8 @@ from deepseg import api
 from deepseg.errors import ModelError
 from nnunet_folders import DATASET, PLANS, changed, write_folder
 
+pytest.importorskip("nnunetv2", reason="needs nnU-Net: Testing/requirements-nnunet.txt")
+
 FULLRES = "configurations/3d_fullres"
 ARCHITECTURE = f"{FULLRES}/architecture/arch_kwargs"
 
