@@ -22,7 +22,7 @@ class Frontier:
     """Adds up windows of one size.
 
     Attributes:
-        corners: first voxels of the windows, in the order in which `push` takes them.
+        corners: first voxels of the windows, in the order in which they are wanted: each is put in its `room`, then `push` is called.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Frontier:
         device: torch.device | str = "cpu",
     ) -> None:
         """`channels` is L; `starts` are the windows' first voxels along each axis; what is held is held as `dtype` on `device`."""
-        self._size, self._emit = size, emit
+        self._channels, self._size, self._emit = channels, size, emit
         self._units = [_units(starts[0]), *([[start] for start in axis] for axis in starts[1:])]
         self._spans = [[(unit[0], unit[-1] + length) for unit in units] for units, length in zip(self._units, size, strict=True)]
         self._places = list(product(*(range(len(units)) for units in self._units)))
@@ -54,23 +54,23 @@ class Frontier:
         probe = Frontier(channels, size, starts, lambda *_: None, torch.float32, "meta")
         return sum(held.numel() for held in probe._held) * bytes_per_value
 
-    def push(self, values: torch.Tensor) -> None:
-        """Add the next window's weighted values (L, *size); they are changed in place."""
+    def room(self) -> tuple[torch.Tensor, bool]:
+        """Where the next window's weighted values (L, *size) belong, and whether there is something there that they are added to."""
         place = self._places[self._next]
-        unit = self._units[0][place[0]]
-        if len(unit) == 1:
-            self._block = values
-        else:
-            if not self._missing:
-                start, stop = self._spans[0][place[0]]
-                self._missing = len(unit)
-                self._block = torch.zeros((len(values), stop - start, *self._size[1:]), dtype=values.dtype, device=values.device)
-            first = unit[len(unit) - self._missing] - unit[0]
-            self._block[:, first : first + self._size[0]] += values
-            self._missing -= 1
+        unit, (start, stop) = self._units[0][place[0]], self._spans[0][place[0]]
         if not self._missing:
-            block, self._block = self._block, torch.empty(0)
-            self._next += 1
+            self._missing = len(unit)
+            make = torch.zeros if len(unit) > 1 else torch.empty
+            self._block = make((self._channels, stop - start, *self._size[1:]), dtype=self._held[0].dtype, device=self._held[0].device)
+        first = unit[len(unit) - self._missing] - start
+        return self._block[:, first : first + self._size[0]], len(unit) > 1
+
+    def push(self) -> None:
+        """The next window's values are in their room."""
+        self._missing -= 1
+        if not self._missing:
+            place, block = self._places[self._next], self._block
+            self._next, self._block = self._next + 1, torch.empty(0)
             self._pass(2, block, place, (0, 0, self._spans[2][place[2]][0]))
 
     def _pass(self, axis: int, values: torch.Tensor, place: tuple[int, int, int], corner: tuple[int, int, int]) -> None:

@@ -72,16 +72,18 @@ def run_windows(
             block = block[:-1] / block[-1:]
         emit(*_without_padding(corner, block, before, size))
 
-    def weighted(logits: torch.Tensor) -> torch.Tensor:
-        values = torch.empty((channels + means, *weight.shape), dtype=held, device=device)
+    def put(logits: torch.Tensor, room: torch.Tensor, add: bool) -> None:
         # A few planes at a time: PyTorch converts number types through copies of its arguments.
-        width = max(_CHUNK_VALUES // values[:, 0].numel(), 1)
+        width = max(_CHUNK_VALUES // room[:, 0].numel(), 1)
         for some in range(0, len(weight), width):
             planes = slice(some, some + width)
-            torch.mul(logits.permute(forward)[:, planes], weight[planes], out=values[:channels, planes])
+            values, own = logits.permute(forward)[:, planes], weight[planes]
+            if add:
+                room[:channels, planes] += values * own
+            else:
+                torch.mul(values, own, out=room[:channels, planes])
         if means:
-            values[-1] = weight
-        return values
+            room[-1] = room[-1] + weight if add else weight
 
     frontier = Frontier(
         channels + means,
@@ -94,11 +96,10 @@ def run_windows(
     corners = [tuple(corner[order.index(axis)] for axis in range(3)) for corner in frontier.corners]
     with torch.inference_mode():
         for logits in _answers(network, padded, corners, batch, on_window):
-            values = weighted(logits)
+            put(logits, *frontier.room())
             # Many labels make logits large: they are let go before the next ones are computed.
             del logits
-            frontier.push(values)
-            del values
+            frontier.push()
 
 
 def infer_logits(network: nn.Module, image: torch.Tensor, spec: ModelSpec) -> torch.Tensor:

@@ -61,11 +61,15 @@ class Restorer:
 
     def _write(self, corner: tuple[int, int, int], values: torch.Tensor) -> None:
         """Put values (L, i, j, k) in their place: probabilities, or logits where the arrays want labels alone and nothing is interpolated."""
-        where = tuple(slice(c, c + n) for c, n in zip(corner, values.shape[1:], strict=True))
         are_logits = self._sampler.changes_nothing and self.probabilities is None
-        self._labels_part[where] = label_codes(values, self._spec, 0.0 if are_logits else 0.5).cpu().numpy()
-        if self._probabilities_part is not None:
-            self._probabilities_part[(slice(None), *where)] = values.cpu().numpy()
+        # A few planes at a time, because the largest of many is found in a copy.
+        width = max(_CHUNK_VALUES // values[:, 0].numel(), 1)
+        for some in range(0, values.shape[1], width):
+            planes = values[:, some : some + width]
+            where = tuple(slice(c, c + n) for c, n in zip((corner[0] + some, *corner[1:]), planes.shape[1:], strict=True))
+            self._labels_part[where] = label_codes(planes, self._spec, 0.0 if are_logits else 0.5).cpu().numpy()
+            if self._probabilities_part is not None:
+                self._probabilities_part[(slice(None), *where)] = planes.cpu().numpy()
 
 
 class Edges:
