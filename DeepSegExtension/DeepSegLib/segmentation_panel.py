@@ -142,7 +142,7 @@ class SegmentationPanel:
         self._timer.stop()
         if run.node:
             self._logic.getParameterNode().outputSegmentation = run.node
-            self._show_idle(f"Done: {run.node.GetName()}")
+            self._show_idle(" ".join([f"Done: {run.node.GetName()}", *run.notes]))
         else:
             self._show_idle(run.error or "", failed=True)
 

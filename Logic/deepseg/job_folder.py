@@ -35,7 +35,8 @@ from typing import Any
 
 import numpy as np
 
-from deepseg.geometry import Box, Geometry
+from deepseg.box import Box
+from deepseg.geometry import Geometry
 from deepseg.results import Prediction
 from deepseg.spec import label_from_json
 from deepseg.volume import LabelMap, Volume
@@ -65,7 +66,7 @@ def write_job(folder: Path, job: Job, check: Callable[[], None] = lambda: None) 
     """Put a run into an empty folder; `check` is called now and then, and what it raises ends the writing."""
     description = {
         "model": str(Path(job.model).resolve()),
-        "roi_ras_mm": [job.roi.minimum_ras, job.roi.maximum_ras] if job.roi else None,
+        "roi_ras_mm": job.roi.to_json() if job.roi else None,
         "ijk_to_ras": job.volume.geometry.ijk_to_ras.tolist(),
         "units": job.volume.units,
         "modalities": job.volume.modalities,
@@ -81,8 +82,8 @@ def read_job(folder: Path) -> Job:
     array = np.load(folder / INPUT, mmap_mode="c", allow_pickle=False)
     geometry = Geometry(array.shape[1:], np.array(description["ijk_to_ras"]))
     volume = Volume(array, geometry, tuple(description["units"]), description["name"], tuple(description["modalities"]))
-    corners = description["roi_ras_mm"]
-    return Job(volume, Path(description["model"]), Box(*(tuple(corner) for corner in corners)) if corners else None)
+    box = description["roi_ras_mm"]
+    return Job(volume, Path(description["model"]), Box.from_json(box) if box else None)
 
 
 def write_result(folder: Path, prediction: Prediction) -> dict[str, Any]:

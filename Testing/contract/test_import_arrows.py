@@ -124,17 +124,18 @@ def test_the_logic_has_no_cycles_when_it_loads():
 
 LAYERS = (
     {"errors", "itk_messages", "progress"},
-    {"box", "geometry", "volume", "results", "dicom", "dicom_sequence", "suv", "nifti", "io", "segmentation_file", "locations", "devices", "metrics"}
+    {"box", "geometry", "volume", "results", "dicom", "dicom_sequence", "suv", "nifti", "io", "segmentation_file", "locations", "metrics"}
     | {"stacking", "bias_field", "sequences"},
     {f"networks.{name}" for name in ("dints", "dynunet", "monai_networks", "plain_conv_unet", "residual_encoder_unet", "unet_parts")},
-    {"spec", "bundle", "inputs", "preprocessing", "normalisation", "networks"},
-    {"inference", "prediction", "job_folder", "golden", "bundle_writer", "stock_monai"},
+    {"spec", "bundle", "inputs", "preprocessing", "normalisation", "resampling", "networks", "fast_network", "windows"},
+    {"window_network", "frontier", "inference", "restoring", "devices", "cost", "attempts", "components", "region", "prediction"}
+    | {"job_folder", "golden", "bundle_writer", "stock_monai"},
     {"importers", "importers.colors", *(f"importers.nnunet{part}" for part in ("", "_architecture", "_card", "_checkpoint", "_labels", "_plans"))},
     {"importers.monai_config", "importers.monai_expressions", "importers.monai_archive", "importers.monai_weights"},
     {f"importers.monai_{part}" for part in ("arguments", "bundle", "card", "intensities", "metadata", "network", "output", "transforms")},
     {"api"},
     {"cli", "worker", "worker_channel", "demo", "report", "pictures", "surface"}
-    | {"commands", *(f"commands.{name}" for name in ("batch", "importing", "models", "progress_bar", "segment"))}
+    | {"commands", *(f"commands.{name}" for name in ("batch", "importing", "models", "progress_bar", "segment", "segment_frames"))}
     | {"cohort", *(f"cohort.{name}" for name in ("cases", "index", "pool", "record", "run_case", "table", "thumbnail"))},
 )
 
