@@ -18,12 +18,13 @@ from deepseg.bundle import ModelBundle, read_spec
 from deepseg.errors import Cancelled, DeepSegError, MemoryLimitError, ModelError, OutputError, RegionError, VolumeError
 from deepseg.geometry import Box, Geometry, reverse_axes
 from deepseg.inputs import prepare_inputs, read_inputs
-from deepseg.io import check_output, read_volume, write_label_map, write_volume
+from deepseg.io import check_frames_output, check_output, read_volume, write_label_frames, write_label_map, write_volume
 from deepseg.job_folder import Job, read_result, remove_folder, write_job
 from deepseg.locations import find_model, list_models, resource
 from deepseg.progress import Progress, ProgressCallback
 from deepseg.results import Prediction
 from deepseg.segmentation_file import segment_id, terminology_entry
+from deepseg.sequences import ImageSequence, read_sequence
 from deepseg.spec import ModelSpec, spacing_text
 from deepseg.stacking import stack_volumes
 from deepseg.volume import Code, Label, LabelMap, Terminology, Volume
@@ -34,6 +35,7 @@ __all__ = [
     "Code",
     "DeepSegError",
     "Geometry",
+    "ImageSequence",
     "Job",
     "Label",
     "LabelMap",
@@ -49,6 +51,7 @@ __all__ = [
     "Terminology",
     "Volume",
     "VolumeError",
+    "check_frames_output",
     "check_output",
     "correct_bias_field",
     "find_model",
@@ -59,6 +62,7 @@ __all__ = [
     "prepare_inputs",
     "read_inputs",
     "read_result",
+    "read_sequence",
     "read_spec",
     "read_volume",
     "remove_folder",
@@ -70,6 +74,7 @@ __all__ = [
     "stack_volumes",
     "terminology_entry",
     "write_job",
+    "write_label_frames",
     "write_label_map",
     "write_volume",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,10 @@ from deepseg.errors import VolumeError
 from deepseg.io import read_volume
 from deepseg.spec import ModelSpec
 from deepseg.stacking import stack_volumes
-from deepseg.volume import Volume
+from deepseg.volume import LabelMap, Volume
+
+PREPARATION = "DeepSeg.Preparation"
+"""Attribute of a result: what was done to the images before the model's own preprocessing."""
 
 
 def read_inputs(paths: Sequence[str | Path], spec: ModelSpec, n4: bool = False) -> tuple[Volume, list[str]]:
@@ -38,6 +42,11 @@ def prepare_inputs(volumes: Sequence[Volume], spec: ModelSpec, n4: bool = False)
     refuse_other_number(len(volumes), spec)
     volume, notes = stack_volumes(volumes)
     return (correct_mr_inputs(volume, spec), [*notes, "The bias field was corrected by N4."]) if n4 else (volume, notes)
+
+
+def with_preparation(labels: LabelMap, notes: Sequence[str]) -> LabelMap:
+    """The result with the sentences of `read_inputs` among its attributes."""
+    return replace(labels, attributes={**labels.attributes, PREPARATION: " ".join(notes)}) if notes else labels
 
 
 def refuse_other_number(count: int, spec: ModelSpec) -> None:

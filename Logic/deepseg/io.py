@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,12 +37,12 @@ def read_volume(path: str | Path) -> Volume:
         raise VolumeError(f"There is no file or folder {path}. Check the spelling.")
     if not path.is_dir():
         image = _read_image(path)
-        return Volume(_array(image)[np.newaxis], _geometry(image), name=path.name)
+        return Volume(array_of(image)[np.newaxis], geometry_of(image), name=path.name)
     series = read_dicom_folder(path)
-    array = _array(series.image)
+    array = array_of(series.image)
     if series.factor != 1.0:
         array = array * np.float32(series.factor)
-    return Volume(array[np.newaxis], _geometry(series.image), (series.unit,), path.name, (series.modality,))
+    return Volume(array[np.newaxis], geometry_of(series.image), (series.unit,), path.name, (series.modality,))
 
 
 def read_label_array(path: str | Path) -> tuple[np.ndarray, Geometry]:
@@ -54,7 +55,7 @@ def read_label_array(path: str | Path) -> tuple[np.ndarray, Geometry]:
     if not path.is_file():
         raise VolumeError(f"There is no file {path}. Check the spelling.")
     image = _read_image(path)
-    return _array(image), _geometry(image)
+    return array_of(image), geometry_of(image)
 
 
 def write_volume(volume: Volume, path: str | Path) -> None:
@@ -64,6 +65,22 @@ def write_volume(volume: Volume, path: str | Path) -> None:
         OutputError: the folder is missing, not writable or full, or the name's ending is unknown.
     """
     _write(volume.array[0], volume.geometry, {}, Path(path))
+
+
+def write_label_frames(frames: Sequence[LabelMap], path: str | Path, start: float = 0.0, step: float = 1.0) -> None:
+    """Write the label maps of a sequence's frames, all on one grid, as one file of four dimensions; it appears whole or not at all.
+
+    Args:
+        frames: at least one; their labels must not overlap.
+        path: any ending but `.seg.nrrd`, which holds no sequence.
+        start, step: time of the first frame and between two, in the unit of the image's header.
+
+    Raises:
+        OutputError: as `write_label_map`; or the ending is `.seg.nrrd`, or labels may overlap.
+    """
+    path = Path(path)
+    check_frames_output(path, frames[0].overlapping)
+    _write(np.stack([frame.array for frame in frames]), frames[0].geometry, {}, path, time=(start, step))
 
 
 def write_label_map(labels: LabelMap, path: str | Path) -> None:
@@ -101,6 +118,20 @@ def check_output(path: Path, suffixes: tuple[str, ...] = LABEL_SUFFIXES) -> None
         raise OutputError(f"Cannot write {path}: the folder {path.parent} is not writable.")
 
 
+def check_frames_output(path: Path, overlapping: bool) -> None:
+    """Refuse, before any work is done, a path that cannot take the labels of a sequence's frames.
+
+    Raises:
+        OutputError: as `check_output`; or the ending is `.seg.nrrd`, or labels may overlap.
+    """
+    check_output(path)
+    if path.name.endswith(SEGMENTATION_SUFFIX):
+        others = ", ".join(suffix for suffix in LABEL_SUFFIXES if suffix != SEGMENTATION_SUFFIX)
+        raise OutputError(f"Cannot write {path}: a segmentation file holds one frame; a sequence's frames go to one file that ends in {others}.")
+    if overlapping:
+        raise OutputError(f"Cannot write {path}: the labels may overlap, which a file of several frames cannot hold. Segment the frames one by one.")
+
+
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a temporary file beside `path`, then put it in place in one step.
 
@@ -127,24 +158,41 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def _read_image(path: Path) -> sitk.Image:
-    import SimpleITK as sitk
+    with reading(path):
+        reader = open_image(path)
+        _refuse_other_than_volume(path, reader.GetSize(), reader.GetNumberOfComponents())
+        refuse_damaged(path, reader)
+        if reader.GetDimension() == 4:
+            reader.SetExtractSize([*reader.GetSize()[:3], 0])
+        return reader.Execute()
 
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what ITK says about a file into one sentence.
+
+    Raises:
+        VolumeError: ITK cannot read it.
+    """
     try:
         with quiet_itk():
-            reader.ReadImageInformation()
-            _refuse_other_than_volume(path, reader.GetSize(), reader.GetNumberOfComponents())
-            _refuse_damaged(path, reader)
-            if reader.GetDimension() == 4:
-                reader.SetExtractSize([*reader.GetSize()[:3], 0])
-            return reader.Execute()
+            yield
     except RuntimeError as error:
         if "orthonormal" in str(error):
             raise VolumeError(
                 f"The axes of {path} are not perpendicular (its sform is sheared and there is no qform). Resample it to a rectangular grid first."
             ) from error
         raise VolumeError(f"{path} cannot be read as an image ({telling_line(error)}). Expected NIfTI, NRRD, MetaImage or DICOM.") from error
+
+
+def open_image(path: Path) -> sitk.ImageFileReader:
+    """A reader that has read the file's header alone."""
+    import SimpleITK as sitk
+
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    return reader
 
 
 def _refuse_other_than_volume(path: Path, size: tuple[int, ...], components: int) -> None:
@@ -154,30 +202,42 @@ def _refuse_other_than_volume(path: Path, size: tuple[int, ...], components: int
             f"{path} has {components} values per voxel (colour or vectors); expected grey values. Save one component as its own volume."
         )
     if len(size) == 4 and size[3] > 1:
-        raise VolumeError(f"{path} has four dimensions ({shape}); expected one volume of three. Save one time point or channel as its own file.")
+        raise VolumeError(
+            f"{path} has four dimensions ({shape}); expected one volume of three. Read it as a sequence, or save one time point or channel as its "
+            "own file."
+        )
     if len(size) not in (3, 4):
         raise VolumeError(f"{path} has {len(size)} dimensions ({shape}); expected a volume with three.")
 
 
-def _refuse_damaged(path: Path, reader: sitk.ImageFileReader) -> None:
+def refuse_damaged(path: Path, reader: sitk.ImageFileReader) -> None:
+    """Look for what ITK's readers hide; the reader has read the header.
+
+    Raises:
+        VolumeError: the file is cut off, or voxels are NaN or infinite.
+    """
     if is_nifti(path) and reader.HasMetaDataKey("vox_offset"):
         count = int(np.prod(reader.GetSize(), dtype=np.int64))
         datatype, bits, offset = (int(float(reader.GetMetaData(key))) for key in ("datatype", "bitpix", "vox_offset"))
         refuse_damaged_nifti(path, datatype, bits, offset, count)
 
 
-def _array(image: sitk.Image) -> np.ndarray:
+def array_of(image: sitk.Image) -> np.ndarray:
+    """Voxels (I, J, K) of a grey-value image."""
     import SimpleITK as sitk
 
     return reverse_axes(sitk.GetArrayFromImage(image))
 
 
-def _geometry(image: sitk.Image) -> Geometry:
+def geometry_of(image: sitk.Image) -> Geometry:
+    """Grid of a volume."""
     return Geometry.from_lps(image.GetSize(), image.GetOrigin(), image.GetSpacing(), image.GetDirection())
 
 
-def _write(array: np.ndarray, geometry: Geometry, header: dict[str, str], path: Path, layered: bool = False) -> None:
-    """Write (I, J, K), or (N, I, J, K) as N values a voxel where it is `layered` and else with a fourth axis."""
+def _write(
+    array: np.ndarray, geometry: Geometry, header: dict[str, str], path: Path, layered: bool = False, time: tuple[float, float] = (0.0, 1.0)
+) -> None:
+    """Write (I, J, K), or (N, I, J, K) as N values a voxel where it is `layered` and else with a fourth axis, which begins and goes on by `time`."""
     import SimpleITK as sitk
 
     check_output(path)
@@ -190,7 +250,7 @@ def _write(array: np.ndarray, geometry: Geometry, header: dict[str, str], path: 
     if image.GetDimension() == 4:
         turned = np.eye(4)
         turned[:3, :3] = np.reshape(directions, (3, 3))
-        origin, spacing, directions = [*origin, 0.0], [*spacing, 1.0], turned.ravel().tolist()
+        origin, spacing, directions = [*origin, time[0]], [*spacing, time[1]], turned.ravel().tolist()
     image.SetOrigin(origin)
     image.SetSpacing(spacing)
     image.SetDirection(directions)

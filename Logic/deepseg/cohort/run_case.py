@@ -13,7 +13,7 @@ from deepseg import api
 from deepseg.cohort.cases import Case
 from deepseg.cohort.record import FAILED, FINISHED, Record, result_path, write_record
 from deepseg.cohort.thumbnail import thumbnail
-from deepseg.inputs import read_inputs
+from deepseg.inputs import read_inputs, with_preparation
 
 
 def run_case(
@@ -34,7 +34,7 @@ def run_case(
         volume, notes = read_inputs(case.inputs, bundle.spec, settings["n4"])
         prediction = api.segment(volume, bundle, None, progress, probabilities=False, precision=settings["precision"], mirror=settings["mirror"])
         picture = _picture(volume, prediction.labels)
-        api.write_label_map(prediction.labels, result_path(out, case.name))
+        api.write_label_map(with_preparation(prediction.labels, notes), result_path(out, case.name))
         notes = [*notes, *prediction.notes]
         record = Record(case.name, key, FINISHED, _rows(prediction.labels), notes, round(time.monotonic() - started, 1), "", picture)
     except Exception as error:

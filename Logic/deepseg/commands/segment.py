@@ -8,6 +8,8 @@ from pathlib import Path
 
 from deepseg import api
 from deepseg.commands.progress_bar import ProgressBar
+from deepseg.commands.segment_frames import is_sequence, run_frames
+from deepseg.inputs import with_preparation
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -44,12 +46,15 @@ def run(options: argparse.Namespace) -> None:
         if options.output.exists() and image.exists() and options.output.samefile(image):
             raise api.OutputError(f"{options.output} is the image itself; its voxels would be lost. Name another output file.")
     bundle = api.load_model(options.model)
+    if any(map(is_sequence, options.images)):
+        run_frames(options, bundle, roi)
+        return
     volume, notes = api.read_inputs(options.images, bundle.spec, options.n4)
     if roi:
         volume.geometry.slices_of(roi)  # a box without voxels is refused before the progress bar starts
     with ProgressBar() as bar:
         prediction = api.segment(volume, bundle, roi, bar.show, probabilities=False, precision=options.precision, mirror=options.mirror)
-    api.write_label_map(prediction.labels, options.output)
+    api.write_label_map(with_preparation(prediction.labels, notes), options.output)
     for note in (*notes, *prediction.notes):
         print(f"Note: {note}")
     for label, milliliters in prediction.volumes_ml():
