@@ -30,8 +30,8 @@ MODELS = {
     "regions": ("regions", "nnUNetResEncUNetMPlans", "3d_fullres", (0,)),
 }
 """Dataset, plans, configuration and folds of each model."""
-ITERATIONS = 120
-KINDS = ("plain", "exact", "mirrored", "exact mirrored")
+ITERATIONS = {"3d": 120, "2d": 120, "regions": 200}
+KINDS = ("plain", "exact plain", "mirrored", "exact mirrored")
 MIRRORED_CASES = 2
 ORIENTATIONS = ("RAS", "LPS", "PIR", "SLA", "IRP")
 """How the images of the second dataset lie in their files, one after the other."""
@@ -120,7 +120,7 @@ def train(model: str, work: Path) -> None:
 
         def __init__(self, plans: dict, configuration: str, fold: int, dataset_json: dict, device: torch.device) -> None:
             super().__init__(plans, configuration, fold, dataset_json, device)
-            self.num_epochs, self.num_iterations_per_epoch, self.num_val_iterations_per_epoch = 1, ITERATIONS, 1
+            self.num_epochs, self.num_iterations_per_epoch, self.num_val_iterations_per_epoch = 1, ITERATIONS[model], 1
             self.initial_lr, self.oversample_foreground_percent = 4e-3, 1.0
             self.logger.plot_progress_png = lambda folder: None
 
