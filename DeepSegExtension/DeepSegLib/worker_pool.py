@@ -62,14 +62,6 @@ class WorkerPool:
         if not kept:
             worker.end()
 
-    def start_spare(self) -> None:
-        """Start a worker before it is needed, so that it loads PyTorch while the user still chooses.
-
-        Raises:
-            OSError: no process can be started.
-        """
-        self.give_back(self.take())
-
     def sweep(self) -> None:
         """Once: remove what killed clients and workers left."""
         with self._lock:

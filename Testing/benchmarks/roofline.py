@@ -16,8 +16,39 @@ _NORMS = (nn.GroupNorm, nn.InstanceNorm3d, nn.BatchNorm3d)
 _ACTIVATIONS = (nn.LeakyReLU, nn.ReLU, nn.PReLU)
 
 
-def roofline_seconds(network: nn.Module, window: torch.Tensor, precision: str) -> dict[str, float]:
-    """Seconds for one window (1, C, i, j, k), and the figures they follow from.
+_LARGE = ((64, 48), (128, 32), (256, 24))
+"""Channels and side of the large convolutions; the quickest counts."""
+
+
+def compare_with_roofline(network: nn.Module, window: torch.Tensor, precision: str, rounds: int = 15) -> dict[str, float]:
+    """Forward pass of one window (1, C, i, j, k) against its limit, all timed in turns; seconds, and the figures they follow from."""
+    flops, moved = _work(network, window)
+    runs: dict[str, Callable[[], object]] = {"forward": lambda: network(window)}
+    for channels, side in _LARGE:
+        layer = nn.Conv3d(channels, channels, 3, padding=1, bias=False).to(PRECISIONS[precision])
+        layer.weight.data = arranged(layer.weight.data, precision)
+        values = arranged(torch.randn(1, channels, side, side, side).to(PRECISIONS[precision]), precision)
+        runs[f"convolution {channels}"] = lambda layer=layer, values=values: layer(values)
+    source = torch.randn(64 << 20)
+    target = torch.empty_like(source)
+    runs["copy"] = lambda: target.copy_(source)
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    with torch.inference_mode():
+        for n in range(rounds + 1):
+            for name, run in runs.items():
+                begin = time.perf_counter()
+                run()
+                if n:  # the first is slower
+                    seconds[name].append(time.perf_counter() - begin)
+    median = {name: statistics.median(values) for name, values in seconds.items()}
+    speed = max(2 * 27 * channels**2 * side**3 / median[f"convolution {channels}"] for channels, side in _LARGE)
+    bandwidth = 2 * source.numel() * source.element_size() / median["copy"]
+    limit = flops / speed + moved / bandwidth
+    return {"forward": median["forward"], "limit": limit, "flops": flops, "bytes": moved, "flop/s": speed, "byte/s": bandwidth}
+
+
+def _work(network: nn.Module, window: torch.Tensor) -> tuple[int, int]:
+    """Operations of the convolutions, and bytes that norms and activations move.
 
     A normalisation reads its values twice (sums, then the values) and writes them once; an activation reads and writes them once.
     """
@@ -38,36 +69,4 @@ def roofline_seconds(network: nn.Module, window: torch.Tensor, precision: str) -
     finally:
         for hook in hooks:
             hook.remove()
-    flops = counter.get_total_flops()
-    speed, bandwidth = convolution_flops_per_second(precision), copy_bytes_per_second()
-    return {"flops": flops, "bytes": moved, "flop/s": speed, "byte/s": bandwidth, "seconds": flops / speed + moved / bandwidth}
-
-
-def convolution_flops_per_second(precision: str) -> float:
-    """What one large convolution reaches: the best of a few sizes."""
-    best = 0.0
-    for channels, side in ((64, 48), (128, 32), (256, 24)):
-        layer = nn.Conv3d(channels, channels, 3, padding=1, bias=False).to(PRECISIONS[precision])
-        layer.weight.data = arranged(layer.weight.data, precision)
-        values = arranged(torch.randn(1, channels, side, side, side).to(PRECISIONS[precision]), precision)
-        with torch.inference_mode():
-            seconds = _median(lambda layer=layer, values=values: layer(values))
-        best = max(best, 2 * 27 * channels**2 * side**3 / seconds)
-    return best
-
-
-def copy_bytes_per_second() -> float:
-    """Bytes read and written a second by a copy that no cache holds."""
-    source = torch.randn(64 << 20)
-    target = torch.empty_like(source)
-    return 2 * source.numel() * source.element_size() / _median(lambda: target.copy_(source))
-
-
-def _median(run: Callable[[], object]) -> float:
-    run()
-    seconds = []
-    for _ in range(7):
-        begin = time.perf_counter()
-        run()
-        seconds.append(time.perf_counter() - begin)
-    return statistics.median(seconds)
+    return counter.get_total_flops(), moved

@@ -114,13 +114,6 @@ def test_a_worker_that_leaves_in_the_moment_it_is_asked_is_replaced(a_short_job,
     workers.assert_nothing_is_left()
 
 
-def test_a_spare_worker_can_be_started_before_it_is_needed(a_short_job, workers):
-    workers.pool.start_spare()
-    SegmentationJob(a_short_job, workers.pool).wait()
-
-    assert len(workers.processes) == 1
-
-
 def test_a_known_error_arrives_as_its_sentence_and_the_worker_stays(a_short_job, tmp_path, workers):
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "metadata.json").write_text("{}")

@@ -68,6 +68,7 @@ class Run:
 
     def __init__(self):
         self.progress, self.node, self.error, self.cancelled, self.goes_on = Progress(0.0, "starting", None), None, None, False, True
+        self.notes = ()
 
     def poll(self):
         return self.goes_on
