@@ -105,8 +105,8 @@ def _refuse_unfit(volume: Volume, spec: ModelSpec) -> None:
                 f"'{volume.name}' is a {modality} image by its DICOM header; the model {spec.id} takes {item.name} ({item.modality}). "
                 "Choose another image or another model."
             )
-        # 'a.u.' also stands for a unit that the file does not tell.
-        if unit not in ("a.u.", item.unit):
+        # 'a.u.' also stands for a unit that the file does not tell, or a model made elsewhere, where its modality allows several.
+        if unit not in ("a.u.", item.unit) and not (item.unit == "a.u." and item.modality in ("other", "PT")):
             raise VolumeError(
                 f"'{volume.name}' is in {unit}; the model {spec.id} takes {item.name} ({item.modality}, {item.unit}). Choose another model."
             )

@@ -8,6 +8,7 @@ import torch
 
 from deepseg import api, cli
 from deepseg.errors import ModelError, OutputError
+from deepseg.golden import phantom as golden_phantom
 from deepseg.importers.nnunet_architecture import network_of
 from deepseg.importers.nnunet_labels import read_labels
 from deepseg.importers.nnunet_plans import configuration_of, grid_of, inputs_of, orientation_of
@@ -122,6 +123,18 @@ def test_intensities_are_normalised_as_nnunet_does(scheme, masked, nnunet):
 def test_a_channels_name_tells_its_modality(name, kind):
     (item,) = inputs_of(PLANS, PLANS["configurations"]["3d_fullres"], changed(DATASET, {"channel_names": {"0": name}}))
     assert (item.name, item.modality, item.unit) == (name, *kind)
+
+
+@pytest.mark.parametrize(("name", "unit", "fits"), [("zscore", "HU", True), ("PET", "SUV", True), ("CT", "HU", True), ("T1", "HU", False)])
+def test_a_channel_that_does_not_tell_its_unit_takes_any(name, unit, fits, tmp_path):
+    bundle = imported(write_folder(tmp_path / "folder", dataset=changed(DATASET, {"channel_names": {"0": name}})), tmp_path)
+    image = golden_phantom(1)
+    volume = api.Volume(image.array, image.geometry, (unit,))
+    if fits:
+        assert api.segment(volume, bundle).labels.array.any()
+    else:
+        with pytest.raises(api.VolumeError, match=f"is in {unit}"):
+            api.segment(volume, bundle)
 
 
 def test_channels_keep_their_numbers_and_old_names_are_read():
