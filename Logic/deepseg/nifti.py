@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -15,6 +16,7 @@ _PAIR_SUFFIXES = (".hdr", ".img", ".hdr.gz", ".img.gz")
 _SUFFIXES = (".nii", ".nii.gz", *_PAIR_SUFFIXES)
 _FLOAT_TYPES = {16: "f4", 64: "f8"}
 _HEADER_SIZES = (348, 540)
+_PART_BYTES = 2**24
 
 
 def is_nifti(path: Path) -> bool:
@@ -28,33 +30,52 @@ def refuse_damaged_nifti(path: Path, datatype: int, bits: int, offset: int, coun
     Raises:
         VolumeError: the file is shorter than it announces, its compressed stream is damaged, or voxels are NaN or infinite.
     """
+    expected = bits * count // 8
+    header_file, voxel_file = _files(path)
     try:
-        header, content = _read(path)
+        with _opened(header_file) as file:
+            order = "<" if int.from_bytes(file.read(4), "little") in _HEADER_SIZES else ">"
+        present, bad = _count(voxel_file, offset, expected, order + _FLOAT_TYPES[datatype] if datatype in _FLOAT_TYPES else None)
     except (OSError, EOFError, zlib.error) as error:
-        raise VolumeError(f"{path} is damaged ({error}). Copy or export it again.") from error
-    present, expected = max(len(content) - offset, 0), bits * count // 8
+        raise VolumeError(f"{path} is damaged ({str(error).partition(' 0x')[0]}). Copy or export it again.") from error
     if present < expected:
         raise VolumeError(f"{path} is cut off: it holds {present} bytes of voxels, its header announces {expected}. Copy or export it again.")
-    if datatype in _FLOAT_TYPES:
-        order = "<" if int.from_bytes(header[:4], "little") in _HEADER_SIZES else ">"
-        voxels = np.frombuffer(content, order + _FLOAT_TYPES[datatype], count, offset)
-        bad = count - int(np.isfinite(voxels).sum())
-        if bad:
-            raise not_numbers(path.name, bad, count)
+    if bad:
+        raise not_numbers(path.name, bad, count)
 
 
-def _read(path: Path) -> tuple[bytes, bytes]:
-    """The bytes that begin with the header and those that hold the voxels: one file, or a pair .hdr and .img."""
+def _count(path: Path, offset: int, expected: int, number_type: str | None) -> tuple[int, int]:
+    """Bytes of voxels that a file holds, at most `expected`, and how many of its floating-point numbers are NaN or infinite; a part at a time."""
+    present = bad = 0
+    with _opened(path) as file:
+        skipped = len(file.read(offset))
+        while skipped == offset and present < expected:
+            part = file.read(min(_PART_BYTES, expected - present))
+            if not part:
+                break
+            present += len(part)
+            if number_type:
+                values = np.frombuffer(part, number_type, len(part) // np.dtype(number_type).itemsize)
+                bad += len(values) - int(np.isfinite(values).sum())
+        # The checksum of a compressed file comes after its last byte.
+        while file.read(_PART_BYTES):
+            pass
+    return present, bad
+
+
+def _files(path: Path) -> tuple[Path, Path]:
+    """The files that hold the header and the voxels: one and the same, or a pair .hdr and .img."""
     name = path.name.lower()
     suffix = next((s for s in _PAIR_SUFFIXES if name.endswith(s)), None)
     if suffix is None:
-        content = _unpacked(path)
-        return content, content
+        return path, path
     stem = name.removesuffix(suffix)
     beside = {other.name.lower(): other for other in path.parent.iterdir()}
-    return tuple(_unpacked(beside.get(f"{stem}.{part}") or beside.get(f"{stem}.{part}.gz") or path) for part in ("hdr", "img"))
+    return tuple(beside.get(f"{stem}.{part}") or beside.get(f"{stem}.{part}.gz") or path for part in ("hdr", "img"))
 
 
-def _unpacked(path: Path) -> bytes:
-    content = path.read_bytes()
-    return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+def _opened(path: Path) -> BinaryIO:
+    """A file's content, unpacked where it is compressed, whatever its name says; reads whole parts."""
+    with path.open("rb") as file:
+        is_compressed = file.read(2) == b"\x1f\x8b"
+    return gzip.open(path, "rb") if is_compressed else path.open("rb")
