@@ -41,7 +41,8 @@ def run_windows(
 ) -> None:
     """Run the network over `image` and hand out the blended logits block by block.
 
-    A window that is constant in every channel (air) is computed once: the network's answer to the next one is the same.
+    A window that is constant in every channel (air) is computed once: the network's answer to the next one is the same. A model from nnU-Net is
+    blended as nnU-Net blends it, each member for itself and in half precision, although that leaves whole numbers of a logit in an image's corners.
 
     Args:
         network: the model's networks.
@@ -59,7 +60,11 @@ def run_windows(
     """
     size, device = tuple(image.shape[1:]), network.device
     padded, before = _padded(image, network.spec.window)
-    order, channels = raster_order(size), network.spec.channel_count
+    order = raster_order(size)
+    if as_nnunet := network.spec.window.weight == "nnunet":
+        held = torch.float16
+    members = network.member_count if as_nnunet else 1
+    channels = members * network.spec.channel_count
     starts = all_starts(tuple(padded.shape[1:]), network.spec.window)
     weight = window_weight(network.spec.window).permute(order).contiguous().to(device)
     forward = (0, *(axis + 1 for axis in order))
@@ -70,6 +75,8 @@ def run_windows(
         corner = tuple(corner[axis] for axis in back)
         if means:
             block = block[:-1] / block[-1:]
+        if members > 1:
+            block = block.unflatten(0, (members, -1)).float().mean(0)
         emit(*_without_padding(corner, block, before, size))
 
     def put(logits: torch.Tensor, room: torch.Tensor, add: bool) -> None:
@@ -141,7 +148,7 @@ def _answers(network: WindowNetwork, image: torch.Tensor, corners: list[Corner],
 
 
 def _finite(network: WindowNetwork, windows: torch.Tensor) -> torch.Tensor:
-    logits = network(windows)
+    logits = network.of_members(windows) if network.spec.window.weight == "nnunet" else network(windows)
     if network.precision == "float16" and not torch.isfinite(logits).all():
         raise PrecisionError("The network's numbers are too large for float16.")
     return logits

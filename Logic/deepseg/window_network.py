@@ -46,23 +46,26 @@ class WindowNetwork:
             _KEPT[key] = [optimise(member, precision) for member in members]
         return WindowNetwork(_KEPT[key], spec, precision, mirror)
 
+    @property
+    def member_count(self) -> int:
+        return len(self._members)
+
     def __call__(self, windows: torch.Tensor) -> torch.Tensor:
-        """Logits (N, L, i, j, k) of windows (N, C, i, j, k); for a 2.5D network the windows hold the neighbouring slices too.
+        """The members' mean logits (N, L, i, j, k) of windows (N, C, i, j, k); for a 2.5D network the windows hold the neighbouring slices too.
 
         Raises:
             ModelError: the network cannot take the windows, or answers with another number of channels or another size.
             MemoryError: there is not enough memory.
         """
+        return _mean([self._mean_of_flips(member, windows) for member in self._members])
+
+    def of_members(self, windows: torch.Tensor) -> torch.Tensor:
+        """As `__call__`, the members' logits one after the other: (N, members * L, i, j, k)."""
+        return torch.cat([self._mean_of_flips(member, windows) for member in self._members], 1)
+
+    def _mean_of_flips(self, member: nn.Module, windows: torch.Tensor) -> torch.Tensor:
         windows = windows.to(self.device, self._dtype)
-        total = None
-        for flip in self._flips:
-            mirrored = windows.flip(flip) if flip else windows
-            for member in self._members:
-                answer = self._answer(member, mirrored)
-                answer = answer.flip(flip) if flip else answer
-                total = answer if total is None else total.float() + answer.float()
-        count = len(self._flips) * len(self._members)
-        return total if count == 1 else total / count
+        return _mean([self._answer(member, windows.flip(flip)).flip(flip) if flip else self._answer(member, windows) for flip in self._flips])
 
     def _answer(self, member: nn.Module, windows: torch.Tensor) -> torch.Tensor:
         across = self.spec.window.slice_axis
@@ -85,6 +88,10 @@ class WindowNetwork:
         if answer.shape != expected:
             raise ModelError(f"The network answers {tuple(answer.shape[1:])}, the model's labels and window need {expected[1:]}; it is damaged.")
         return answer if across is None else answer.unsqueeze(across + 2)
+
+
+def _mean(answers: list[torch.Tensor]) -> torch.Tensor:
+    return answers[0] if len(answers) == 1 else sum(answer.float() for answer in answers) / len(answers)
 
 
 _KEPT: dict[tuple, list[nn.Module]] = {}
