@@ -46,7 +46,7 @@ def volume_from_node(node: vtkMRMLScalarVolumeNode) -> Volume:
     array = np.array(reverse_axes(scalars), dtype=np.float32)
     entry = node.GetVoxelValueUnits()
     unit = _UNITS_OF_UCUM_CODE.get(entry.GetCodeValue(), "a.u.") if entry else "a.u."
-    return Volume(array[np.newaxis], Geometry(shape, _parent_to_world(node) @ _ijk_to_parent(node)), (unit,), name)
+    return Volume(array[np.newaxis], Geometry(shape, _parent_to_world(node) @ _ijk_to_parent(node)), (unit,), name, (_modality(node),))
 
 
 def node_from_volume(scene: vtkMRMLScene, volume: Volume) -> vtkMRMLScalarVolumeNode:
@@ -211,6 +211,15 @@ def _place_beside(scene: vtkMRMLScene, node: vtkMRMLSegmentationNode, volume_nod
         hierarchy.SetItemParent(item, parent)
     else:
         hierarchy.CreateItem(parent, node)
+
+
+def _modality(node: vtkMRMLScalarVolumeNode) -> str:
+    """DICOM's modality of a volume that Slicer loaded from its DICOM database; '' for any other."""
+    import slicer
+
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(node.GetScene()) if node.GetScene() else None
+    item = hierarchy.GetItemByDataNode(node) if hierarchy else 0
+    return hierarchy.GetItemAttribute(item, "DICOM.Modality") if item else ""
 
 
 def _parent_to_world(node: vtkMRMLTransformableNode) -> np.ndarray:

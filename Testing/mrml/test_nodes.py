@@ -44,6 +44,17 @@ def test_hounsfield_units_of_a_node_are_kept(a_volume_node):
     assert nodes.volume_from_node(a_volume_node).units == ("HU",)
 
 
+def test_the_modality_of_a_volume_from_the_dicom_database_is_kept(a_scene, a_volume_node):
+    import slicer
+
+    assert nodes.volume_from_node(a_volume_node).modalities == ("",)
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(a_scene)
+    item = hierarchy.CreateItem(hierarchy.GetSceneItemID(), a_volume_node)
+    hierarchy.SetItemAttribute(item, "DICOM.Modality", "CT")
+
+    assert nodes.volume_from_node(a_volume_node).modalities == ("CT",)
+
+
 def test_linear_transforms_above_a_volume_become_part_of_its_place(a_scene, a_volume_node):
     outer, inner = linear_transform(a_scene, 90, (10, 0, 0)), linear_transform(a_scene, -20, (1, 2, 3))
     inner.SetAndObserveTransformNodeID(outer.GetID())

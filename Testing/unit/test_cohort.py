@@ -51,6 +51,22 @@ def test_folders_are_searched_for_images_and_dicom_but_not_for_segmentations_or_
     assert names(cases) == ["scan", "b_scan", "series"]
 
 
+def test_linked_folders_are_searched_once(tiny_spec, tmp_path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "scan.nii.gz").write_bytes(b"x")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "link").symlink_to(tmp_path / "store")
+    (tmp_path / "store" / "back").symlink_to(tmp_path / "in")
+    cases = find_cases([str(tmp_path / "in")], tmp_path / "out", tiny_spec, {})
+    assert [case.inputs for case in cases] == [(tmp_path / "in" / "link" / "scan.nii.gz",)]
+
+
+def test_images_beside_their_results_are_found(tiny_spec, tmp_path):
+    for name in ("scan.nii.gz", "scan.seg.nrrd"):
+        (tmp_path / name).write_bytes(b"x")
+    assert names(find_cases([str(tmp_path)], tmp_path, tiny_spec, {})) == ["scan"]
+
+
 def test_patterns_and_files_give_each_case_once(tiny_spec, tmp_path, monkeypatch):
     for name in ("1.nii.gz", "2.nii.gz", "3.nrrd"):
         (tmp_path / name).write_bytes(b"x")
@@ -235,6 +251,9 @@ def test_a_model_of_two_inputs_runs_from_a_list_and_tells_what_was_resampled(two
     told = capsys.readouterr().out
     assert "Note: 'flair.nii.gz'" in told
     assert "Note: The bias field was corrected by N4." in told
+    header = (tmp_path / "one.seg.nrrd").read_bytes().split(b"\n\n", 1)[0].decode()
+    assert "DeepSeg.Preparation:='flair.nii.gz' (30 x 30 x 20 voxels" in header
+    assert header.count("The bias field was corrected by N4.") == 1
     batch, single = read_volume(tmp_path / "out" / "t1.seg.nrrd"), read_volume(tmp_path / "one.seg.nrrd")
     assert batch.geometry.is_close(single.geometry)
 

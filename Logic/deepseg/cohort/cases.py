@@ -100,9 +100,14 @@ def _listed(path: Path, spec: api.ModelSpec) -> Iterator[tuple[tuple[Path, ...],
 
 
 def _images_below(folder: Path, out: Path) -> Iterator[Path]:
-    """Image files and folders of DICOM slices, in order of their paths."""
-    for root, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and (Path(root) / name).resolve() != out)
+    """Image files and folders of DICOM slices, in order of their paths; a folder that is linked to twice is searched once."""
+    seen = {out}
+    for root, folders, files in os.walk(folder, followlinks=True):
+        if (real := Path(root).resolve()) in seen and root != str(folder):
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         images = [name for name in sorted(files) if _is_image(name)]
         yield from (Path(root) / name for name in images)
         if not images and any(_is_dicom(Path(root) / name) for name in sorted(files)[:8]):

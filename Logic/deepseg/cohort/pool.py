@@ -136,6 +136,7 @@ def _serve(line: Connection, work: Work) -> None:
     threads = max(torch.get_num_threads() // work.jobs, 1)
     torch.set_num_threads(threads)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
     bundle = api.load_model(work.model)
     while True:
         try:
