@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from deepseg.blending import raster_order
 from deepseg.fast_network import fast_precision
 from deepseg.frontier import Frontier
-from deepseg.inference import raster_order
 from deepseg.spec import ModelSpec
 from deepseg.windows import all_starts
 

@@ -11,22 +11,15 @@ import numpy as np
 import torch
 from torch import nn
 
+from deepseg.blending import Blender
 from deepseg.errors import PrecisionError
-from deepseg.frontier import Emit, Frontier
+from deepseg.frontier import Emit
 from deepseg.spec import ModelSpec, WindowSpec
 from deepseg.window_network import WindowNetwork
-from deepseg.windows import all_starts, window_weight
-
-_CHUNK_VALUES = 1 << 22
 
 Corner = tuple[int, int, int]
 OnWindow = Callable[[int, int], None]
 """Called with (windows done, windows in all) after each that the network has seen."""
-
-
-def raster_order(shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Order of the axes in which windows and blocks come: the longest axis first, because what is held lies across it."""
-    return tuple(sorted(range(3), key=lambda axis: -shape[axis]))
 
 
 def run_windows(
@@ -41,8 +34,7 @@ def run_windows(
 ) -> None:
     """Run the network over `image` and hand out the blended logits block by block.
 
-    A window that is constant in every channel (air) is computed once: the network's answer to the next one is the same. A model from nnU-Net is
-    blended as nnU-Net blends it, each member for itself and in half precision, although that leaves whole numbers of a logit in an image's corners.
+    A window that is constant in every channel (air) is computed once: the network's answer to the next one is the same.
 
     Args:
         network: the model's networks.
@@ -58,55 +50,18 @@ def run_windows(
         MemoryError: there is not enough memory.
         PrecisionError: the network's answers are not finite numbers in its half precision.
     """
-    size, device = tuple(image.shape[1:]), network.device
     padded, before = _padded(image, network.spec.window)
-    order = raster_order(size)
-    if as_nnunet := network.spec.window.weight == "nnunet":
-        held = torch.float16
-    members = network.member_count if as_nnunet else 1
-    channels = members * network.spec.channel_count
-    starts = all_starts(tuple(padded.shape[1:]), network.spec.window)
-    weight = window_weight(network.spec.window).permute(order).contiguous().to(device)
-    forward = (0, *(axis + 1 for axis in order))
+    size = tuple(image.shape[1:])
 
-    def hand_out(corner: Corner, block: torch.Tensor) -> None:
-        back = np.argsort(order)
-        block = block.permute(0, *(axis + 1 for axis in back.tolist()))
-        corner = tuple(corner[axis] for axis in back)
-        if means:
-            block = block[:-1] / block[-1:]
-        if members > 1:
-            block = block.unflatten(0, (members, -1)).float().mean(0)
+    def without_padding(corner: Corner, block: torch.Tensor) -> None:
         emit(*_without_padding(corner, block, before, size))
 
-    def put(logits: torch.Tensor, room: torch.Tensor, add: bool) -> None:
-        # A few planes at a time: PyTorch converts number types through copies of its arguments.
-        width = max(_CHUNK_VALUES // room[:, 0].numel(), 1)
-        for some in range(0, len(weight), width):
-            planes = slice(some, some + width)
-            values, own = logits.permute(forward)[:, planes], weight[planes]
-            if add:
-                room[:channels, planes] += values * own
-            else:
-                torch.mul(values, own, out=room[:channels, planes])
-        if means:
-            room[-1] = room[-1] + weight if add else weight
-
-    frontier = Frontier(
-        channels + means,
-        tuple(network.spec.window.size[axis] for axis in order),
-        tuple(starts[axis] for axis in order),
-        hand_out,
-        held,
-        device,
-    )
-    corners = [tuple(corner[order.index(axis)] for axis in range(3)) for corner in frontier.corners]
+    blender = Blender(network.spec, tuple(padded.shape[1:]), without_padding, network.blended_apart, means, held, network.device)
     with torch.inference_mode():
-        for logits in _answers(network, padded, corners, batch, on_window):
-            put(logits, *frontier.room())
+        for logits in _answers(network, padded, blender.corners, batch, on_window):
+            blender.add(logits)
             # Many labels make logits large: they are let go before the next ones are computed.
             del logits
-            frontier.push()
 
 
 def infer_logits(network: nn.Module, image: torch.Tensor, spec: ModelSpec) -> torch.Tensor:
@@ -148,7 +103,7 @@ def _answers(network: WindowNetwork, image: torch.Tensor, corners: list[Corner],
 
 
 def _finite(network: WindowNetwork, windows: torch.Tensor) -> torch.Tensor:
-    logits = network.of_members(windows) if network.spec.window.weight == "nnunet" else network(windows)
+    logits = network(windows)
     if network.precision == "float16" and not torch.isfinite(logits).all():
         raise PrecisionError("The network's numbers are too large for float16.")
     return logits

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from deepseg.inference import raster_order
+from deepseg.blending import raster_order
 from deepseg.preprocessing import Prepared
 from deepseg.resampling import AxisSampler, GridSampler
 from deepseg.spec import ModelSpec

@@ -47,21 +47,21 @@ class WindowNetwork:
         return WindowNetwork(_KEPT[key], spec, precision, mirror)
 
     @property
-    def member_count(self) -> int:
-        return len(self._members)
+    def blended_apart(self) -> int:
+        """How many members' logits come one after the other instead of averaged, because they are blended apart: nnU-Net's way."""
+        return len(self._members) if self.spec.window.weight == "nnunet" else 1
 
     def __call__(self, windows: torch.Tensor) -> torch.Tensor:
-        """The members' mean logits (N, L, i, j, k) of windows (N, C, i, j, k); for a 2.5D network the windows hold the neighbouring slices too.
+        """Logits (N, L, i, j, k) of windows (N, C, i, j, k), averaged over the members, or (N, members * L, i, j, k) where they are blended apart.
+
+        For a 2.5D network the windows hold the neighbouring slices too.
 
         Raises:
             ModelError: the network cannot take the windows, or answers with another number of channels or another size.
             MemoryError: there is not enough memory.
         """
-        return _mean([self._mean_of_flips(member, windows) for member in self._members])
-
-    def of_members(self, windows: torch.Tensor) -> torch.Tensor:
-        """As `__call__`, the members' logits one after the other: (N, members * L, i, j, k)."""
-        return torch.cat([self._mean_of_flips(member, windows) for member in self._members], 1)
+        answers = [self._mean_of_flips(member, windows) for member in self._members]
+        return torch.cat(answers, 1) if self.blended_apart > 1 else _mean(answers)
 
     def _mean_of_flips(self, member: nn.Module, windows: torch.Tensor) -> torch.Tensor:
         windows = windows.to(self.device, self._dtype)

@@ -128,7 +128,7 @@ LAYERS = (
     | {"stacking", "bias_field", "sequences"},
     {f"networks.{name}" for name in ("dints", "dynunet", "monai_networks", "plain_conv_unet", "residual_encoder_unet", "unet_parts")},
     {"spec", "bundle", "inputs", "preprocessing", "normalisation", "resampling", "networks", "fast_network", "windows"},
-    {"window_network", "frontier", "inference", "restoring", "devices", "cost", "attempts", "components", "region", "prediction"}
+    {"window_network", "frontier", "blending", "inference", "restoring", "devices", "cost", "attempts", "components", "region", "prediction"}
     | {"job_folder", "golden", "bundle_writer", "stock_monai"},
     {"importers", "importers.colors", *(f"importers.nnunet{part}" for part in ("", "_architecture", "_card", "_checkpoint", "_labels", "_plans"))},
     {"importers.monai_config", "importers.monai_expressions", "importers.monai_archive", "importers.monai_weights"},

@@ -9,8 +9,9 @@ from monai.inferers import SliceInferer, sliding_window_inference
 from monai.inferers.utils import compute_importance_map
 from nnunetv2.inference.sliding_window_prediction import compute_gaussian, compute_steps_for_sliding_window
 
+from deepseg.blending import raster_order
 from deepseg.errors import ModelError, PrecisionError
-from deepseg.inference import infer_logits, raster_order, run_windows
+from deepseg.inference import infer_logits, run_windows
 from deepseg.networks import build_network
 from deepseg.spec import WindowSpec
 from deepseg.window_network import WindowNetwork

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from deepseg.blending import raster_order
 from deepseg.components import keep_largest
 from deepseg.geometry import Geometry
-from deepseg.inference import raster_order
 from deepseg.preprocessing import prepare
 from deepseg.restoring import Restorer, label_codes
 from deepseg.spec import OutputSpec, ResamplingSpec
