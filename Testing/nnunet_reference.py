@@ -81,12 +81,15 @@ def _thick_slices(image: np.ndarray, truth: np.ndarray, affine: np.ndarray) -> t
 
 
 def plan(dataset: str, work: Path) -> None:
-    from nnunetv2.experiment_planning import plan_and_preprocess_api as api
+    from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import DatasetFingerprintExtractor
     from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
     from nnunetv2.experiment_planning.experiment_planners.residual_unets.residual_encoder_unet_planners import nnUNetPlannerResEncM
+    from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
 
     number = int(DATASETS[dataset][7:10])
-    api.extract_fingerprint_dataset(number, num_processes=1, show_progress_bar=False)
+    extractor = DatasetFingerprintExtractor(number, num_processes=1)
+    extractor.show_progress_bar = False
+    extractor.run()
     # A grid unlike the images', and its coarsest axis in the middle, so that nnU-Net resamples and transposes.
     spacing = (1.0, 1.6, 0.8) if dataset == "plain" else (1.1, 3.5, 0.9)
 
@@ -106,8 +109,10 @@ def plan(dataset: str, work: Path) -> None:
             limits = (16, 32, 32)[-len(configuration["patch_size"]) :]
             configuration["patch_size"] = [min(size, limit) for size, limit in zip(configuration["patch_size"], limits, strict=True)]
     path.write_text(json.dumps(content))
-    wanted = [configuration for kept, _, configuration, _ in MODELS.values() if kept == dataset]
-    api.preprocess_dataset(number, plans, wanted, [1], show_progress_bar=False)
+    preprocessor = DefaultPreprocessor(verbose=False)
+    preprocessor.show_progress_bar = False
+    for configuration in [configuration for kept, _, configuration, _ in MODELS.values() if kept == dataset]:
+        preprocessor.run(number, configuration, plans, num_processes=1)
 
 
 def train(model: str, work: Path) -> None:
@@ -130,7 +135,9 @@ def train(model: str, work: Path) -> None:
 
         def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self) -> tuple:  # noqa: N802
             rotation, flat, _, axes = super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
-            return rotation, flat, self.configuration_manager.patch_size, axes
+            # Not from front to back, which tells the labels apart.
+            self.inference_allowed_mirroring_axes = axes[-2:]
+            return rotation, flat, self.configuration_manager.patch_size, axes[-2:]
 
         @staticmethod
         def get_training_transforms(*args, regions=None, ignore_label=None, **kwargs) -> object:

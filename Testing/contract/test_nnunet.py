@@ -117,6 +117,7 @@ def test_the_datasets_are_unlike_the_models_grid(model, work):
     spec = bundle.spec
     assert spec.orientation == {"plain": "JKI", "regions": "ASR"}[MODELS[name][0]]
     assert spec.resampling.slice_order == 0
+    assert spec.output.mirror_axes == (1, 2)
     grid = volume.geometry.reoriented(volume.geometry.orientation_to(spec.orientation))
     wanted = [side for side, own in zip(spec.spacing_mm, grid.spacing_mm, strict=True) if side is not None and abs(side - own) > 0.05]
     assert len(wanted) >= 1
