@@ -31,7 +31,7 @@ MODELS = {
 }
 """Dataset, plans, configuration and folds of each model."""
 ITERATIONS = {"3d": 120, "2d": 120, "regions": 200}
-KINDS = ("plain", "exact plain", "mirrored", "exact mirrored")
+KINDS = ("plain", "mirrored")
 MIRRORED_CASES = 2
 ORIENTATIONS = ("RAS", "LPS", "PIR", "SLA", "IRP")
 """How the images of the second dataset lie in their files, one after the other."""
@@ -171,15 +171,9 @@ def predict(model: str, work: Path) -> None:
     for number, first in enumerate(sorted((work / "images" / dataset).glob("*_0000.nii.gz"))):
         image, properties = reader.read_images(sorted(map(str, first.parent.glob(first.name.replace("_0000", "_*")))))
         answer = {}
-        for kind in KINDS if number < MIRRORED_CASES else KINDS[:2]:
-            predictor.use_mirroring = "mirrored" in kind
-            half = torch.half
-            # nnU-Net adds up windows in half precision, which leaves whole numbers of a logit in an image's corners. Here also without that.
-            torch.half = torch.float32 if "exact" in kind else half
-            try:
-                labels, probabilities = predictor.predict_single_npy_array(image, dict(properties), None, None, True)
-            finally:
-                torch.half = half
+        for kind in KINDS if number < MIRRORED_CASES else KINDS[:1]:
+            predictor.use_mirroring = kind == "mirrored"
+            labels, probabilities = predictor.predict_single_npy_array(image, dict(properties), None, None, True)
             arrays = np.concatenate([labels[None].astype(np.float32), probabilities]).transpose(0, 3, 2, 1)
             if "nibabel_stuff" in properties:
                 affines = properties["nibabel_stuff"]
