@@ -7,6 +7,7 @@ The last row, which often lies closer to the one before it than the others, is c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from itertools import pairwise, product
 
@@ -41,18 +42,20 @@ class Frontier:
         self._places = list(product(*(range(len(units)) for units in self._units)))
         self.corners = [(first, starts[1][j], starts[2][k]) for i, j, k in self._places for first in self._units[0][i]]
         self._next, self._missing, self._block = 0, 0, torch.empty(0)
-        self._held = []
-        for axis in range(3):
-            longest = [max(stop - start for start, stop in spans) for spans in self._spans[:axis]]
-            overlap = max((a[1] - b[0] for a, b in pairwise(self._spans[axis])), default=0)
-            shape = [*longest, overlap, *(spans[-1][1] for spans in self._spans[axis + 1 :])]
-            self._held.append(torch.empty((channels, *shape), dtype=dtype, device=device))
+        # For each axis what waits there, by its place along the axes after it; taken away when it is used for the last time.
+        self._held: list[dict[tuple[int, ...], torch.Tensor]] = [{}, {}, {}]
+        self._dtype, self._device = dtype, device
 
     @staticmethod
     def held_bytes(channels: int, size: tuple[int, int, int], starts: Starts, bytes_per_value: int) -> int:
-        """Memory that a frontier holds."""
-        probe = Frontier(channels, size, starts, lambda *_: None, torch.float32, "meta")
-        return sum(held.numel() for held in probe._held) * bytes_per_value
+        """Memory that a frontier holds at most."""
+        spans = Frontier(channels, size, starts, lambda *_: None)._spans
+        values = 0
+        for axis in range(3):
+            longest = [max(stop - start for start, stop in own) for own in spans[:axis]]
+            overlap = max((first[1] - second[0] for first, second in pairwise(spans[axis])), default=0)
+            values += math.prod([*longest, overlap, *(own[-1][1] for own in spans[axis + 1 :])])
+        return channels * values * bytes_per_value
 
     def room(self) -> tuple[torch.Tensor, bool]:
         """Where the next window's weighted values (L, *size) belong, and whether there is something there that they are added to."""
@@ -61,7 +64,7 @@ class Frontier:
         if not self._missing:
             self._missing = len(unit)
             make = torch.zeros if len(unit) > 1 else torch.empty
-            self._block = make((self._channels, stop - start, *self._size[1:]), dtype=self._held[0].dtype, device=self._held[0].device)
+            self._block = make((self._channels, stop - start, *self._size[1:]), dtype=self._dtype, device=self._device)
         first = unit[len(unit) - self._missing] - start
         return self._block[:, first : first + self._size[0]], len(unit) > 1
 
@@ -79,17 +82,16 @@ class Frontier:
         `values` reaches over the whole window along `axis` and the axes before it; `corner` is where it lies along `axis` and those after.
         """
         n, spans, held = place[axis], self._spans[axis], self._held[axis]
-        start, stop = spans[n]
-        # Where this block lies in what is held: from the first voxel on along the axes before this one, in its place along those after.
-        lead = (slice(None), *(slice(0, length) for length in values.shape[1 : axis + 1]))
-        after = tuple(slice(c, c + length) for c, length in zip(corner[axis + 1 :], values.shape[axis + 2 :], strict=True))
-        if n > 0:
-            shared = slice(0, spans[n - 1][1] - start)
-            values[(*lead, shared)] += held[(*lead, shared, *after)]
+        (start, stop), key = spans[n], corner[axis + 1 :]
+        waiting = held.pop(key, None)
+        if waiting is not None:
+            values.narrow(axis + 1, 0, waiting.shape[axis + 1]).add_(waiting)
         done = spans[n + 1][0] - start if n + 1 < len(spans) else stop - start
         if done < stop - start:
-            held[(*lead, slice(0, stop - start - done), *after)] = values[(*lead, slice(done, None))]
-        whole = values[(*lead, slice(0, done))]
+            rest = values.narrow(axis + 1, done, stop - start - done)
+            # Memory is used again where it can be.
+            held[key] = waiting.copy_(rest) if waiting is not None and waiting.shape == rest.shape else rest.clone()
+        whole = values.narrow(axis + 1, 0, done)
         if axis == 0:
             self._emit(corner, whole)
         else:
