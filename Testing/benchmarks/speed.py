@@ -1,4 +1,4 @@
-"""Sliding-window inference against MONAI's and nnU-Net's, the same network and weights: `python Testing/benchmarks/speed.py [--size I J K] [--repeats N]`."""
+"""Sliding-window inference against MONAI's and nnU-Net's, the same network and weights: `speed.py [--size I J K] [--repeats N] [--threads N]`."""
 
 from __future__ import annotations
 

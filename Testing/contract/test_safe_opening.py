@@ -110,7 +110,7 @@ def test_weights_outside_the_models_folder_are_refused(name, a_copy):
 )
 def test_a_network_that_is_not_registered_is_not_built(network, a_copy, marker):
     change(a_copy, lambda section: section.update(network={"name": network, "kwargs": {"command": f"touch '{marker}'", "args": f"touch '{marker}'"}}))
-    with pytest.raises(ModelError, match="this DeepSeg builds .*DynUNet"):
+    with pytest.raises(ModelError, match=r"this DeepSeg builds .*DynUNet"):
         use(a_copy)
     assert not marker.exists()
 
