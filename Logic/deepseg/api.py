@@ -55,6 +55,7 @@ __all__ = [
     "check_output",
     "correct_bias_field",
     "find_model",
+    "forecast",
     "import_monai",
     "import_nnunet",
     "list_models",
@@ -130,6 +131,19 @@ def import_nnunet(
     from deepseg.importers import nnunet
 
     return nnunet.import_nnunet(Path(folder), Path(output), model_id, folds, checkpoint)
+
+
+def forecast(volume: Volume, bundle: ModelBundle, roi: Box | None = None, precision: str = "auto", mirror: bool = False) -> str:
+    """What `segment` without probabilities will run on and take, in a sentence: device, memory and time. Nothing is run but one convolution.
+
+    Raises:
+        RegionError: the box holds no voxel.
+        ModelError: the model's network cannot be built here.
+    """
+    from deepseg.cost import forecast as forecast_run
+
+    geometry = volume.cropped(roi)[0].geometry if roi else volume.geometry
+    return forecast_run(geometry, bundle.spec, precision, mirror)
 
 
 def segment(

@@ -15,7 +15,8 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from deepseg.devices import Plan, held_bytes
+from deepseg.devices import Plan, device_name, held_bytes, plans
+from deepseg.errors import ModelError
 from deepseg.fast_network import PRECISIONS, arranged
 from deepseg.geometry import Geometry
 from deepseg.networks import build_network
@@ -70,6 +71,28 @@ def estimate(geometry: Geometry, plan: Plan, members: int = 1) -> Cost | None:
     return Cost(_RUNTIME_BYTES + image, work, seconds, windows)
 
 
+def forecast(geometry: Geometry, spec: ModelSpec, precision: str = "auto", mirror: bool = False) -> str:
+    """The first way a run would be tried, and what it will take, in a sentence for people.
+
+    Raises:
+        ModelError: the network cannot be built.
+    """
+    plan = next(plans(spec, grid_of(geometry, spec).shape, precision))
+    cost = estimate(geometry, plan, len(spec.weights))
+    where = f"{device_name(plan.device)} ({plan.precision})"
+    if cost is None:
+        return f"Runs on: {where}."
+    seconds = cost.seconds * (2 ** len(spec.output.mirror_axes) if mirror else 1)
+    memory = (cost.image_bytes + cost.work_bytes) / 1e9
+    return f"Runs on: {where}; takes about {memory:.1f} GB of memory and {_time(seconds)}."
+
+
+def _time(seconds: float) -> str:
+    if seconds < 1:
+        return "less than a second"
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
 class _Key:
     """A model as the key of a cache: equal where network and window are."""
 
@@ -110,8 +133,12 @@ def _forward(key: _Key, batch: int, dtype: torch.dtype) -> tuple[int, int, int]:
     if (across := spec.window.slice_axis) is not None:
         channels *= 2 * spec.window.slice_context + 1
         del size[across]
-    with torch.device("meta"):
-        network = build_network(spec.network.name, spec.network.kwargs).to(dtype).eval().requires_grad_(False)
+    try:
+        with torch.device("meta"):
+            network = build_network(spec.network.name, spec.network.kwargs)
+    except ModelError:  # some networks compute with values while they are built, as SwinUNETR does
+        network = build_network(spec.network.name, spec.network.kwargs).to("meta")
+    network = network.to(dtype).eval().requires_grad_(False)
     windows = torch.empty((batch, channels, *size), dtype=dtype, device="meta")
     with torch.no_grad(), FlopCounterMode(display=False) as flops, _PeakBytes() as peak:
         network(windows)

@@ -1,6 +1,7 @@
 """What a run computes on, what it is thought to take, and what happens when memory runs out."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -125,3 +126,10 @@ def test_a_result_says_what_it_ran_on(tiny_bundle):
     assert settings["device"] in ("cpu", "cuda", "mps")
     assert settings["precision"] == "float32", "probabilities were asked for"
     assert settings["window"] == [16, 16, 16]
+
+
+def test_what_a_run_will_take_is_told_in_words(tiny_bundle):
+    volume = phantom(1)
+    assert re.fullmatch(r"Runs on: .+ \(\w+\); takes about 0\.\d GB of memory and less than a second\.", api.forecast(volume, tiny_bundle))
+    box = api.Box.from_center(volume.geometry.center_ras, (10.0, 10.0, 10.0))
+    assert api.forecast(volume, tiny_bundle, box, precision="float32").startswith("Runs on: ")

@@ -50,8 +50,7 @@ def run(options: argparse.Namespace) -> None:
         run_frames(options, bundle, roi)
         return
     volume, notes = api.read_inputs(options.images, bundle.spec, options.n4)
-    if roi:
-        volume.geometry.slices_of(roi)  # a box without voxels is refused before the progress bar starts
+    print(api.forecast(volume, bundle, roi, options.precision, options.mirror))
     with ProgressBar() as bar:
         prediction = api.segment(volume, bundle, roi, bar.show, probabilities=False, precision=options.precision, mirror=options.mirror)
     api.write_label_map(with_preparation(prediction.labels, notes), options.output)
