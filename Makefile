@@ -38,7 +38,7 @@ lint: $(VENV)/test.installed
 	$(VENV)/bin/ruff format --check .
 
 test: lint
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile
 
 bench: $(VENV)/test.installed
 	$(VENV)/bin/python Testing/benchmarks/speed.py

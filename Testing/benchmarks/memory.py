@@ -60,14 +60,20 @@ def main() -> None:
 def a_model(folder: Path, labels: int) -> Path:
     """A small network with random weights."""
     kwargs = {
-        "spatial_dims": 3,
-        "in_channels": 1,
-        "out_channels": labels + 1,
-        "kernel_size": [3, 3, 3],
-        "strides": [1, 2, 2],
-        "upsample_kernel_size": [2, 2],
-        "filters": [8, 16, 32],
-        "norm_name": ["INSTANCE", {"affine": True}],
+        "input_channels": 1,
+        "num_classes": labels + 1,
+        "n_stages": 3,
+        "features_per_stage": [8, 16, 32],
+        "kernel_sizes": [[3, 3, 3]] * 3,
+        "strides": [[1, 1, 1], [2, 2, 2], [2, 2, 2]],
+        "n_conv_per_stage": [2, 2, 2],
+        "n_conv_per_stage_decoder": [2, 2],
+        "conv_op": "Conv3d",
+        "conv_bias": True,
+        "norm_op": "InstanceNorm3d",
+        "norm_op_kwargs": {"eps": 1e-05, "affine": True},
+        "nonlin": "LeakyReLU",
+        "nonlin_kwargs": {"inplace": True},
     }
     spec = ModelSpec(
         id="many-labels",
@@ -78,14 +84,14 @@ def a_model(folder: Path, labels: int) -> Path:
         labels=tuple(Label(n, f"label {n}", (0.5, 0.5, 0.5)) for n in range(1, labels + 1)),
         orientation="RAS",
         spacing_mm=(1.0, 1.0, 1.0),
-        network=NetworkSpec("DynUNet", kwargs),
+        network=NetworkSpec("PlainConvUNet", kwargs),
         window=WindowSpec((96, 96, 96)),
         licence="CC0-1.0",
         citation="None.",
         intended_use="For measuring.",
     )
     torch.manual_seed(0)
-    state = {name: 2 * value for name, value in build_network("DynUNet", kwargs).state_dict().items()}
+    state = {name: 2 * value for name, value in build_network("PlainConvUNet", kwargs).state_dict().items()}
     return api.ModelBundle.save(folder, spec, {"model.safetensors": state}, "# Many labels\n", "CC0-1.0\n").folder
 
 
