@@ -60,6 +60,8 @@ class ZooBundle:
     extra: dict[str, Any] = field(default_factory=dict)
     reader: dict[str, Any] = field(default_factory=dict)
     yaml: bool = False
+    gain: float = 1.5
+    """How much larger than drawn the weights are, so that answers differ from place to place; a deep network enlarges rounding by it too."""
 
     def config(self) -> dict[str, Any]:
         """configs/inference.json, in the manner of the Model Zoo."""
@@ -150,8 +152,7 @@ class ZooBundle:
             torch.manual_seed(11)
             name, kwargs = self.built()
             state = build_network(name, kwargs).state_dict()
-        # Larger than drawn, so that answers differ from place to place.
-        model = {key: value * 1.5 if value.is_floating_point() else value for key, value in state.items()}
+        model = {key: value * self.gain if value.is_floating_point() else value for key, value in state.items()}
         torch.save({"model": model}, folder / "models/model.pt")
         return folder
 
@@ -343,6 +344,7 @@ ZOO: dict[str, ZooBundle] = {
         shape=(50, 24, 58),
         spacing=(1.8, 4.0, 1.6),
         axes=TURNED,
+        gain=1.0,
     ),
     "ventricular_short_axis_3label": ZooBundle(
         network={"_target_": "UNet", "spatial_dims": 2, "in_channels": 1, "out_channels": 4, "channels": [16, 32, 64, 128, 256]}
