@@ -23,15 +23,25 @@ def machine() -> str:
 
 
 def medians(runs: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each run; the runs take turns, so that whatever else the machine does meets them alike."""
+    """Median seconds of each run; the runs take turns, so that whatever else the machine does meets them alike.
+
+    Ctrl-C ends the measuring early; the turns that are complete count.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for n in range(repeats):
-        for name, run in runs.items():
-            begin = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - begin)
-            print(f"  run {n + 1} of {repeats}, {name}: {seconds[name][-1]:.2f} s", flush=True)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+    complete = 0
+    try:
+        for n in range(repeats):
+            for name, run in runs.items():
+                begin = time.perf_counter()
+                run()
+                seconds[name].append(time.perf_counter() - begin)
+                print(f"  run {n + 1} of {repeats}, {name}: {seconds[name][-1]:.2f} s", flush=True)
+            complete = n + 1
+    except KeyboardInterrupt:
+        if not complete:
+            raise
+        print(f"  stopped after {complete} of {repeats}", flush=True)
+    return {name: statistics.median(values[:complete]) for name, values in seconds.items()}
 
 
 def show(title: str, rows: list[tuple[str, ...]]) -> None:
