@@ -26,6 +26,8 @@ _LOCK = "in-use"
 _NEWBORN_S = 60.0
 """A folder without a lock file may be one that is just being made."""
 
+_ATTEMPTS = 20
+
 _in_use: set[PrivateFolder] = set()
 
 
@@ -38,7 +40,7 @@ class PrivateFolder:
         Raises:
             OSError: it cannot be made there.
         """
-        for _ in range(3):
+        for _ in range(_ATTEMPTS):
             self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
             try:
                 self._lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT)
@@ -83,8 +85,8 @@ def sweep(places: Sequence[Path]) -> None:
     """Remove the folders whose owners are dead."""
     for place in places:
         for folder in place.glob(f"{_PREFIX}*"):
-            if folder.is_dir() and not folder.is_symlink() and _is_abandoned(folder):
-                remove_folder(folder)
+            if folder.is_dir() and not folder.is_symlink():
+                _remove_if_abandoned(folder)
 
 
 def remove_all() -> None:
@@ -93,17 +95,25 @@ def remove_all() -> None:
         folder.remove()
 
 
-def _is_abandoned(folder: Path) -> bool:
+def _remove_if_abandoned(folder: Path) -> None:
     try:
         lock = os.open(folder / _LOCK, os.O_RDWR)
     except FileNotFoundError:
-        return _age_s(folder) > _NEWBORN_S
+        if _age_s(folder) > _NEWBORN_S:
+            remove_folder(folder)
+        return
     except OSError:
-        return False  # somebody else's
+        return  # somebody else's
     try:
-        return _locked(lock)
+        # Held until the folder is gone: whoever is just making it cannot take it for his own in the meantime.
+        if fcntl and _locked(lock):
+            remove_folder(folder)
+            return
+        abandoned = not fcntl and _locked(lock) and _age_s(folder) > _NEWBORN_S
     finally:
         os.close(lock)
+    if abandoned:  # Windows removes no open file, so there age alone tells a folder that is just being made
+        remove_folder(folder)
 
 
 def _age_s(folder: Path) -> float:

@@ -150,6 +150,16 @@ def test_a_process_that_is_killed_costs_one_case_which_the_next_run_mends(start,
     batch = start()
     until(lambda: len(finished(out)) >= 1)
     (worker,) = [pid for pid in children(batch.pid) if is_worker(pid)]
+
+    def caught_at_work():
+        """Stopped in the midst of a case; one that is between two goes on."""
+        os.kill(worker, signal.SIGSTOP)
+        if "running" in records(out).values():
+            return True
+        os.kill(worker, signal.SIGCONT)
+        return False
+
+    until(caught_at_work)
     os.kill(worker, signal.SIGKILL)
     _, said = batch.communicate(timeout=PATIENCE_S)
     assert batch.returncode == 3, said

@@ -1,0 +1,28 @@
+"""Folders of runs and workers, with others that clean up at the same time."""
+
+import threading
+
+from DeepSegLib import private_folders
+
+
+def test_a_folder_that_is_being_made_is_not_swept_away(tmp_path):
+    """Others sweep all the time; what was made is there and stays."""
+    over = threading.Event()
+
+    def sweep():
+        while not over.is_set():
+            private_folders.sweep([tmp_path])
+
+    sweepers = [threading.Thread(target=sweep) for _ in range(2)]
+    for sweeper in sweepers:
+        sweeper.start()
+    try:
+        for _ in range(200):
+            folder = private_folders.PrivateFolder(tmp_path)
+            (folder.path / "something").touch()
+            folder.remove()
+    finally:
+        over.set()
+        for sweeper in sweepers:
+            sweeper.join()
+    assert list(tmp_path.iterdir()) == []
