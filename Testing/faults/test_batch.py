@@ -179,7 +179,12 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(start, tmp_path):
     batch = start("--jobs", "2")
     until(lambda: len(finished(out)) >= 2)
     family = children(batch.pid)
+    # Held for a moment, so that a case is finished of which the batch has not heard yet when it is told to stop.
+    batch.send_signal(signal.SIGSTOP)
+    before = len(finished(out))
+    until(lambda: len(finished(out)) > before or before == len(CASES))
     batch.send_signal(signal.SIGINT)
+    batch.send_signal(signal.SIGCONT)
     _, said = batch.communicate(timeout=PATIENCE_S)
     assert batch.returncode == 130
     assert "of 7 cases are done. Run the same command again to go on." in said

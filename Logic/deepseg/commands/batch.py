@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from deepseg.cohort.record import (
     key_of,
     made_by,
     prepare_folder,
+    read_record,
     read_records,
     refuse_foreign_result,
     remove_unfinished,
@@ -87,16 +88,19 @@ def run(options: argparse.Namespace) -> int:
         print(f"{_done(records, names)} of {len(cases)} cases are done already.")
     written = time.monotonic()
     try:
-        for record in _with_progress(todo, Work(bundle.folder.resolve(), out, settings, min(options.jobs, max(len(todo), 1)))):
-            records[record.case] = record
-            if record.error:
-                print(f"{record.case}: {record.error.splitlines()[-1]}")
-            if time.monotonic() - written > _SECONDS_BETWEEN_PAGES:
-                with suppress(api.OutputError):  # a table that a spreadsheet holds open must not stop a long run
-                    _write(out, records, bundle.spec)
-                written = time.monotonic()
+        with closing(_with_progress(todo, Work(bundle.folder.resolve(), out, settings, min(options.jobs, max(len(todo), 1))))) as run_records:
+            for record in run_records:
+                records[record.case] = record
+                if record.error:
+                    print(f"{record.case}: {record.error.splitlines()[-1]}")
+                if time.monotonic() - written > _SECONDS_BETWEEN_PAGES:
+                    with suppress(api.OutputError):  # a table that a spreadsheet holds open must not stop a long run
+                        _write(out, records, bundle.spec)
+                    written = time.monotonic()
     except KeyboardInterrupt:
+        # All processes have ended by now; one may have finished a case that it had no time left to tell of.
         remove_unfinished(out)
+        records.update({case.name: left for case, key in todo if is_finished(left := read_record(out, case.name), key, out)})
         _write(out, records, bundle.spec)
         raise KeyboardInterrupt(f"stopped; {_done(records, names)} of {len(cases)} cases are done. Run the same command again to go on.") from None
     has_page = _write(out, records, bundle.spec, tell=True)
