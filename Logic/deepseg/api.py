@@ -142,7 +142,10 @@ def forecast(volume: Volume, bundle: ModelBundle, roi: Box | None = None, precis
     """
     from deepseg.cost import forecast as forecast_run
 
-    geometry = volume.cropped(roi)[0].geometry if roi else volume.geometry
+    geometry = volume.geometry
+    if roi:
+        where = geometry.slices_of(roi)
+        geometry = geometry.cropped(tuple(s.start for s in where), tuple(s.stop - s.start for s in where))
     return forecast_run(geometry, bundle.spec, precision, mirror)
 
 
@@ -177,6 +180,7 @@ def segment(
         ModelError: the model's network cannot be built or run here.
         MemoryLimitError: not enough memory.
         Cancelled: `progress` raised it.
+        ValueError: `precision` is none of these.
     """
     from deepseg.prediction import predict
 

@@ -19,8 +19,8 @@ def raster_order(shape: tuple[int, int, int]) -> tuple[int, int, int]:
 class Blender:
     """Takes the logits of the windows over an image one by one, and hands out blocks as soon as they are whole.
 
-    A model from nnU-Net is blended as nnU-Net blends it, in half precision and each member for itself, although that leaves whole numbers of a
-    logit in the corners of an image, where the weights are its smallest numbers.
+    A model from nnU-Net is blended as nnU-Net blends it, in half precision (`Plan.held`) and each member for itself, although that leaves whole
+    numbers of a logit in the corners of an image, where the weights are its smallest numbers.
 
     Attributes:
         corners: first voxels (I, J, K) of the windows, in the order in which `add` takes them.
@@ -46,7 +46,7 @@ class Blender:
             tuple(window.size[axis] for axis in self._order),
             tuple(starts[axis] for axis in self._order),
             self._hand_out,
-            torch.float16 if window.weight == "nnunet" else held,
+            held,
             device,
         )
         self.corners = [self._in_place(corner) for corner in self._frontier.corners]
@@ -65,6 +65,9 @@ class Blender:
                 torch.mul(logits[:, planes], self._weight[planes], out=room[: self._channels, planes])
         if self._means:
             room[-1] = room[-1] + self._weight if occupied else self._weight
+
+    def push(self) -> None:
+        """Hand out what is whole now. The logits that were added are not needed for it, and with many labels they are large."""
         self._frontier.push()
 
     def _hand_out(self, corner: tuple[int, int, int], sums: torch.Tensor) -> None:

@@ -18,7 +18,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from deepseg.devices import Plan, device_name, held_bytes, plans
 from deepseg.errors import ModelError
 from deepseg.fast_network import PRECISIONS, arranged
+from deepseg.free_memory import free_bytes
 from deepseg.geometry import Geometry
+from deepseg.heap import freed_memory_kept, large_blocks_kept
 from deepseg.networks import build_network
 from deepseg.preprocessing import grid_of
 from deepseg.spec import ModelSpec
@@ -35,22 +37,24 @@ class Cost:
     """An estimate.
 
     Attributes:
-        image_bytes: main memory for PyTorch, the image, the image on the model's grid and the label map.
+        present_bytes: main memory that is taken before the run begins: PyTorch and the image.
+        result_bytes: main memory for the image on the model's grid, the labels, and the probabilities where they are asked for.
         work_bytes: memory of the device the networks run on, at its peak.
-        seconds: time of the networks' passes.
+        operations: floating-point operations of the networks' passes.
         windows: how many there are.
     """
 
-    image_bytes: int
+    present_bytes: int
+    result_bytes: int
     work_bytes: int
-    seconds: float
+    operations: float
     windows: int
 
 
-def estimate(geometry: Geometry, plan: Plan, members: int = 1) -> Cost | None:
-    """Estimate a labels-only run over an image of this grid, without reading the image or the weights.
+def estimate(geometry: Geometry, plan: Plan, probabilities: bool = False, mirror: bool = False) -> Cost | None:
+    """Estimate a run over an image of this grid, without reading the image or the weights.
 
-    None for a network that computes with the values of its tensors, so that it cannot be played through.
+    None for a network that computes with the values of its tensors, so that it cannot be played through, or that cannot take the plan's windows.
 
     Raises:
         ModelError: the network cannot be built.
@@ -58,33 +62,48 @@ def estimate(geometry: Geometry, plan: Plan, members: int = 1) -> Cost | None:
     spec, dtype = plan.spec, PRECISIONS[plan.precision]
     shape = grid_of(geometry, spec).shape
     starts = all_starts(tuple(max(n, s) for n, s in zip(shape, spec.window.size, strict=True)), spec.window)
-    windows = len(starts[0]) * len(starts[1]) * len(starts[2])
-    try:
-        flops, peak, weights = _forward(_Key(spec), plan.batch, dtype)
-    except (RuntimeError, NotImplementedError):
+    windows = math.prod(map(len, starts))
+    forward = _forward(_Key(spec), plan.batch, dtype)
+    if forward is None:
         return None
-    voxels_in, voxels = _count(geometry.shape), _count(shape)
-    blended = plan.batch * _count(spec.window.size) * spec.channel_count * (dtype.itemsize + plan.held.itemsize)
+    flops, peak, weights = forward
+    members, voxels_in, voxels = max(len(spec.weights), 1), math.prod(geometry.shape), math.prod(shape)
+    together = members if spec.window.weight == "nnunet" else 1
+    blended = together * plan.batch * math.prod(spec.window.size) * spec.channel_count * (dtype.itemsize + plan.held.itemsize)
     work = peak + members * weights * dtype.itemsize + held_bytes(spec, shape, plan.held.itemsize) + blended
-    image = len(spec.inputs) * 4 * (voxels_in + voxels) + 2 * voxels_in
-    seconds = _OVER_CONVOLUTIONS * members * windows * flops / plan.batch / _flops_per_second(plan.device, plan.precision)
-    return Cost(_RUNTIME_BYTES + image, work, seconds, windows)
+    result = 4 * len(spec.inputs) * voxels + 2 * voxels_in + (4 * spec.channel_count * voxels_in if probabilities else 0)
+    passes = members * windows / plan.batch * (2 ** len(spec.output.mirror_axes) if mirror else 1)
+    return Cost(_RUNTIME_BYTES + 4 * len(spec.inputs) * voxels_in, result, work, passes * flops, windows)
+
+
+def seems_to_fit(cost: Cost | None, device: torch.device) -> bool:
+    """Whether an estimate is below what is free: the operating system kills whoever takes more instead of refusing it. True where nobody knows."""
+    if cost is None:
+        return True
+    free, free_main = free_bytes(device), free_bytes(torch.device("cpu"))
+    beside = cost.result_bytes if device.type == "cpu" else 0
+    fits_device = free is None or cost.work_bytes + beside <= free
+    return fits_device and (free_main is None or cost.result_bytes <= free_main)
 
 
 def forecast(geometry: Geometry, spec: ModelSpec, precision: str = "auto", mirror: bool = False) -> str:
-    """The first way a run would be tried, and what it will take, in a sentence for people.
+    """How a labels-only run will be tried, and what it will take, in a sentence for people.
 
     Raises:
+        VolumeError: the model would have to see too many windows.
         ModelError: the network cannot be built.
     """
-    plan = next(plans(spec, grid_of(geometry, spec).shape, precision))
-    cost = estimate(geometry, plan, len(spec.weights))
-    where = f"{device_name(plan.device)} ({plan.precision})"
-    if cost is None:
-        return f"Runs on: {where}."
-    seconds = cost.seconds * (2 ** len(spec.output.mirror_axes) if mirror else 1)
-    memory = (cost.image_bytes + cost.work_bytes) / 1e9
-    return f"Runs on: {where}; takes about {memory:.1f} GB of memory and {_time(seconds)}."
+    for plan in plans(spec, grid_of(geometry, spec).shape, precision):
+        cost = estimate(geometry, plan, mirror=mirror)
+        if not seems_to_fit(cost, plan.device):
+            continue
+        where = f"{device_name(plan.device)} ({plan.precision})"
+        if cost is None:
+            return f"Runs on: {where}."
+        memory = (cost.present_bytes + cost.result_bytes + cost.work_bytes) / 1e9
+        seconds = _OVER_CONVOLUTIONS * cost.operations / _flops_per_second(plan.device, plan.precision)
+        return f"Runs on: {where}; takes about {memory:.1f} GB of memory and {_time(seconds)}."
+    return "There is not enough memory for this run. Close other programs, or choose a smaller region of interest."
 
 
 def _time(seconds: float) -> str:
@@ -107,10 +126,6 @@ class _Key:
         return isinstance(other, _Key) and self._text == other._text
 
 
-def _count(shape: tuple[int, ...]) -> int:
-    return math.prod(shape)
-
-
 @cache
 def _flops_per_second(device: torch.device, precision: str) -> float:
     """What one large convolution reaches here, measured once in a fraction of a second."""
@@ -118,16 +133,20 @@ def _flops_per_second(device: torch.device, precision: str) -> float:
     layer.weight.data = arranged(layer.weight.data, precision)
     values = arranged(torch.randn(1, 64, 32, 32, 32, device=device).to(PRECISIONS[precision]), precision)
     best = float("inf")
-    for _ in range(4):
-        begin = time.perf_counter()
-        layer(values).flatten()[0].item()
-        best = min(best, time.perf_counter() - begin)
+    with freed_memory_kept(), large_blocks_kept():
+        for _ in range(4):
+            begin = time.perf_counter()
+            layer(values).flatten()[0].item()
+            best = min(best, time.perf_counter() - begin)
     return 2 * 27 * 64**2 * 32**3 / best
 
 
 @lru_cache(16)
-def _forward(key: _Key, batch: int, dtype: torch.dtype) -> tuple[int, int, int]:
-    """Floating-point operations and peak bytes of one forward pass, played through with tensors that have a shape and no values; and weights."""
+def _forward(key: _Key, batch: int, dtype: torch.dtype) -> tuple[int, int, int] | None:
+    """Floating-point operations and peak bytes of one forward pass, played through with tensors that have a shape and no values; and weights.
+
+    None where that fails.
+    """
     spec = key.spec
     channels, size = len(spec.inputs), list(spec.window.size)
     if (across := spec.window.slice_axis) is not None:
@@ -140,8 +159,11 @@ def _forward(key: _Key, batch: int, dtype: torch.dtype) -> tuple[int, int, int]:
         network = build_network(spec.network.name, spec.network.kwargs).to("meta")
     network = network.to(dtype).eval().requires_grad_(False)
     windows = torch.empty((batch, channels, *size), dtype=dtype, device="meta")
-    with torch.no_grad(), FlopCounterMode(display=False) as flops, _PeakBytes() as peak:
-        network(windows)
+    try:
+        with torch.no_grad(), FlopCounterMode(display=False) as flops, _PeakBytes() as peak:
+            network(windows)
+    except Exception:  # whatever a network says when it meets tensors without values or a window that does not suit it
+        return None
     return flops.get_total_flops(), peak.bytes, sum(tensor.numel() for tensor in network.parameters())
 
 

@@ -1,5 +1,7 @@
 """What can go wrong for a user. Every message says what came, what was expected and what to do."""
 
+import errno
+
 
 class DeepSegError(Exception):
     """Base of all errors that are shown to a user as one sentence, without a traceback."""
@@ -31,3 +33,14 @@ class MemoryLimitError(DeepSegError):
 
 class PrecisionError(DeepSegError):
     """Numbers too large for the half precision a network was run in."""
+
+
+_SHORTAGE = ("allocate memory", "out of memory", "not enough memory", "bad_alloc", "alloc_failed")
+"""Words of PyTorch's allocators, whose errors for the processor and for Apple's GPU have no type of their own."""
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Whether an error means that there was not enough memory."""
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _SHORTAGE)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import nn
 
@@ -38,20 +41,50 @@ def optimise(network: nn.Module, precision: str) -> nn.Module:
     return network
 
 
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """float32 that is float32: NVIDIA's convolutions otherwise round it to 10 bits (TF32)."""
+    convolutions = torch.backends.cudnn
+    before, convolutions.allow_tf32 = convolutions.allow_tf32, False
+    try:
+        yield
+    finally:
+        convolutions.allow_tf32 = before
+
+
 def arranged(tensor: torch.Tensor, precision: str) -> torch.Tensor:
     """Weights or a batch (N, C, ...) in the memory format of an optimised network."""
     if precision == "float32" or tensor.ndim not in _CHANNELS_LAST:
         return tensor.contiguous()
-    return tensor.contiguous(memory_format=_CHANNELS_LAST[tensor.ndim])
+    tensor = tensor.contiguous(memory_format=_CHANNELS_LAST[tensor.ndim])
+    if tensor.shape[1] == 1:
+        # One channel lies both ways at once; unless its stride says channels last, the first convolution's output lies channels first.
+        strides = list(tensor.stride())
+        strides[1] = 1
+        return tensor.as_strided(tensor.shape, strides, tensor.storage_offset())
+    return tensor
 
 
 _CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
+class _ChannelNorm(nn.GroupNorm):
+    """Group normalisation, with small maps that lie channels last turned round: PyTorch's code for these is about ten times slower."""
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        if values.is_contiguous() or values.shape[2:].numel() >= _SMALL_MAP:
+            return super().forward(values)
+        return super().forward(values.contiguous()).contiguous(memory_format=_CHANNELS_LAST[values.ndim])
+
+
+_SMALL_MAP = 1024
+"""Voxels below which PyTorch takes the slow code (1.3 ms of a pass of 52 of the shipped model)."""
+
+
 def _replace_instance_norms(module: nn.Module) -> None:
     for name, part in list(module.named_children()):
         if isinstance(part, (nn.InstanceNorm2d, nn.InstanceNorm3d)) and not part.track_running_stats:
-            twin = nn.GroupNorm(part.num_features, part.num_features, eps=part.eps, affine=part.affine)
+            twin = _ChannelNorm(part.num_features, part.num_features, eps=part.eps, affine=part.affine)
             if part.affine:
                 twin.weight, twin.bias = part.weight, part.bias
             module.add_module(name, twin.eval())

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from deepseg.blending import Blender
-from deepseg.errors import PrecisionError
+from deepseg.errors import ModelError, PrecisionError
 from deepseg.frontier import Emit
 from deepseg.spec import ModelSpec, WindowSpec
 from deepseg.window_network import WindowNetwork
@@ -39,16 +39,15 @@ def run_windows(
     Args:
         network: the model's networks.
         image: (C, I, J, K) on the processor, in any number type; smaller than the window, it is padded on both sides.
-        emit: gets the first voxel and the logits (L, i, j, k), float32 or `held`, of blocks that tile the image, in raster order of `raster_order`.
+        emit: gets the first voxel and the logits (L, i, j, k), of type `held`, of blocks that tile the image, in raster order of `raster_order`.
         means: divide by the sum of weights; without it, logits are right up to a positive factor that differs from voxel to voxel.
         batch: windows the network sees at a time.
         held: number type of the sums that wait for further windows.
         on_window: told of progress; what it raises ends the run.
 
     Raises:
-        ModelError: the network answers with another number of channels or another size.
-        MemoryError: there is not enough memory.
-        PrecisionError: the network's answers are not finite numbers in its half precision.
+        ModelError: the network answers with another number of channels or another size, or with what is not a finite number.
+        PrecisionError: they are not in its half precision.
     """
     padded, before = _padded(image, network.spec.window)
     size = tuple(image.shape[1:])
@@ -60,8 +59,8 @@ def run_windows(
     with torch.inference_mode():
         for logits in _answers(network, padded, blender.corners, batch, on_window):
             blender.add(logits)
-            # Many labels make logits large: they are let go before the next ones are computed.
             del logits
+            blender.push()
 
 
 def infer_logits(network: nn.Module, image: torch.Tensor, spec: ModelSpec) -> torch.Tensor:
@@ -104,8 +103,11 @@ def _answers(network: WindowNetwork, image: torch.Tensor, corners: list[Corner],
 
 def _finite(network: WindowNetwork, windows: torch.Tensor) -> torch.Tensor:
     logits = network(windows)
-    if network.precision == "float16" and not torch.isfinite(logits).all():
-        raise PrecisionError("The network's numbers are too large for float16.")
+    # A few planes at a time, because PyTorch looks at a copy.
+    if not all(bool(torch.isfinite(torch.stack(planes.aminmax())).all()) for planes in logits.split(16, 2)):
+        if network.precision == "float32":
+            raise ModelError(f"The network of the model {network.spec.id} answers with numbers that are not finite; its weights are damaged.")
+        raise PrecisionError(f"The network's numbers are too large for {network.precision}.")
     return logits
 
 

@@ -11,6 +11,7 @@ from deepseg.box import Box
 from deepseg.bundle import ModelBundle
 from deepseg.components import keep_largest
 from deepseg.errors import VolumeError
+from deepseg.fast_network import PRECISIONS
 from deepseg.progress import ProgressCallback, Tracker
 from deepseg.region import labels_in_whole, probabilities_in_whole
 from deepseg.results import PROBABILITY_LIMIT_BYTES, Prediction
@@ -28,6 +29,8 @@ def predict(
     mirror: bool = False,
 ) -> Prediction:
     """See `deepseg.api.segment`."""
+    if precision not in ("auto", *PRECISIONS):
+        raise ValueError(f"precision is {precision!r}; expected 'auto', {', '.join(map(repr, PRECISIONS))}.")
     spec = bundle.spec
     tracker = Tracker(progress)
     part, where = volume.cropped(roi) if roi else (volume, (slice(None),) * 3)
@@ -35,6 +38,9 @@ def predict(
     wanted = probabilities and 4 * spec.channel_count * math.prod(volume.geometry.shape) <= PROBABILITY_LIMIT_BYTES
     chosen = "float32" if precision == "auto" and wanted else precision
     restorer, plan, notes = Attempts(part, bundle, wanted, mirror, tracker).first_that_fits(chosen)
+    if probabilities and not wanted:
+        size = 4 * spec.channel_count * math.prod(volume.geometry.shape) / 1e9
+        notes.append(f"Probabilities would take {size:.1f} GB; up to {PROBABILITY_LIMIT_BYTES / 1e9:.1f} GB are given, so there are labels alone.")
     tracker.report(0.98, "finishing")
     array, whole = labels_in_whole(restorer.labels, roi, where, volume.geometry), restorer.probabilities
     if whole is not None:
@@ -46,6 +52,7 @@ def predict(
         "device": plan.device.type,
         "precision": plan.precision,
         "window": plan.spec.window.size,
+        "sums": str(plan.held).removeprefix("torch."),
         "mirror": mirror,
     }
     provenance = {

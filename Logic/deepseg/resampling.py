@@ -54,10 +54,11 @@ class AxisSampler:
         shape = [1] * values.ndim
         shape[axis] = -1
         if self.order == 1:
-            at = self.positions[start:stop].clip(0, self.length - 1) - offset
-            weight = (torch.from_numpy(at).to(values.device) - low).to(values.dtype).reshape(shape)
+            at = self.positions[start:stop].clip(0, self.length - 1)
+            # In float32 before it moves: Apple's GPU has no float64.
+            weight = torch.from_numpy((at - self.reach[0][start:stop]).astype(np.float32)).to(values).reshape(shape)
             return torch.lerp(values.index_select(axis, low), values.index_select(axis, high), weight)
-        matrix = torch.from_numpy(self._cubic_matrix()[start:stop]).to(values)
+        matrix = torch.from_numpy(self._cubic_matrix()[start:stop].astype(np.float32)).to(values)
         return torch.tensordot(values, matrix, dims=([axis], [1])).movedim(-1, axis)
 
     def _nearest(self) -> np.ndarray:

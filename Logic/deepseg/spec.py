@@ -178,7 +178,7 @@ class ModelSpec:
                 "Update DeepSeg or get an older file of the model."
             )
         _check(section, source)
-        values = {key: value for key, value in _upgraded(section).items() if key != "schema_version"}
+        values = {key: _whole(value) if key in _COUNTS else value for key, value in _upgraded(section).items() if key != "schema_version"}
         values["inputs"] = tuple(InputSpec(**{**item, "steps": tuple(IntensityStep(**step) for step in item["steps"])}) for item in values["inputs"])
         values["labels"] = tuple(label_from_json(item) for item in values["labels"])
         values["spacing_mm"] = tuple(values["spacing_mm"])
@@ -190,6 +190,19 @@ class ModelSpec:
         spec = ModelSpec(**values)
         _refuse_contradictions(spec, source)
         return spec
+
+
+_COUNTS = ("labels", "resampling", "output", "window")
+"""Fields whose numbers are counts, apart from colours and overlaps."""
+
+
+def _whole(value: Any) -> Any:
+    """JSON's 96.0 is as good as 96; in Python it is no count."""
+    if isinstance(value, dict):
+        return {key: _whole(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _upgraded(section: dict[str, Any]) -> dict[str, Any]:
@@ -218,6 +231,8 @@ def _refuse_contradictions(spec: ModelSpec, source: str) -> None:
         raise ModelError(f"{source}: {count} labels that may overlap; at most {MAX_OVERLAPPING_LABELS} fit a label map.")
     if output.painting and (len(output.painting) != count or not spec.overlapping):
         raise ModelError(f"{source}: 'painting' needs the activation 'sigmoid' and one entry for each of the {count} labels.")
+    if any(not 0 <= code < 2**count for code in output.painting):
+        raise ModelError(f"{source}: 'painting' has a code for labels that the model does not have: {list(output.painting)}.")
     if set(output.keep_largest) - set(range(1, count + 1)):
         raise ModelError(f"{source}: 'keep_largest' names labels that the model does not have: {list(output.keep_largest)}.")
     if spec.window.slice_context is not None and spec.window.size.count(1) != 1:

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from deepseg.bundle import ModelBundle
-from deepseg.errors import ModelError
+from deepseg.errors import ModelError, is_shortage
 from deepseg.fast_network import arranged, optimise
+from deepseg.heap import large_blocks_kept
 from deepseg.spec import ModelSpec
 
 
@@ -40,11 +41,12 @@ class WindowNetwork:
             ModelError: the network is unknown here, or the weights do not fit it.
         """
         key = (bundle.folder, bundle.sha256, device, precision)
-        if key not in _KEPT:
+        members = _KEPT.get(key)
+        if members is None:
             _KEPT.clear()
-            members = [bundle.build_network(member, device) for member in range(len(bundle.spec.weights))]
-            _KEPT[key] = [optimise(member, precision) for member in members]
-        return WindowNetwork(_KEPT[key], spec, precision, mirror)
+            members = [optimise(bundle.build_network(member, device), precision) for member in range(len(bundle.spec.weights))]
+            _KEPT[key] = members
+        return WindowNetwork(members, spec, precision, mirror)
 
     @property
     def blended_apart(self) -> int:
@@ -58,7 +60,6 @@ class WindowNetwork:
 
         Raises:
             ModelError: the network cannot take the windows, or answers with another number of channels or another size.
-            MemoryError: there is not enough memory.
         """
         answers = [self._mean_of_flips(member, windows) for member in self._members]
         return torch.cat(answers, 1) if self.blended_apart > 1 else _mean(answers)
@@ -73,14 +74,12 @@ class WindowNetwork:
             # (N, C, slices, h, w) -> (N, C * slices, h, w)
             windows = windows.movedim(across + 2, 2).flatten(1, 2)
         try:
-            answer = member(arranged(windows, self.precision))
-        except torch.OutOfMemoryError as error:
-            raise MemoryError(str(error)) from error
-        except RuntimeError as error:
-            # PyTorch's allocators for the processor and for Apple's GPU have no exception type of their own.
-            if "allocate memory" in str(error) or "out of memory" in str(error):
-                raise MemoryError(str(error)) from error
-            reason = str(error).splitlines()[0]
+            with large_blocks_kept():
+                answer = member(arranged(windows, self.precision))
+        except Exception as error:
+            if is_shortage(error):
+                raise
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise ModelError(f"The model {self.spec.id} cannot be run: {reason}. Its network does not fit its inputs or its window.") from error
         if isinstance(answer, (tuple, list)):
             answer = answer[0]

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepseg.errors import Cancelled, DeepSegError, MemoryLimitError
+from deepseg.errors import Cancelled, DeepSegError, MemoryLimitError, is_shortage
 from deepseg.job_folder import read_job, write_result
 from deepseg.worker_channel import Channel
 
@@ -100,7 +100,7 @@ def _unforeseen(error: Exception, folder: Path) -> dict[str, Any]:
     if isinstance(error, OSError) and error.errno in _NO_ROOM:
         message = f"There is no room for the result ({error.strerror}) in {folder.parent}. Make room there, then start the run again."
         return {"type": "error", "message": message, "expected": True}
-    if isinstance(error, MemoryError) or any(words in str(error).lower() for words in ("allocate memory", "out of memory", "bad_alloc")):
+    if is_shortage(error):
         return {"type": "error", "message": _NO_MEMORY, "expected": True, "leaving": True}
     with suppress(OSError):  # the disk with the log may be full
         traceback.print_exception(type(error), error, error.__traceback__)

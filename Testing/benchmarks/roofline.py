@@ -11,6 +11,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from deepseg.fast_network import PRECISIONS, arranged
+from deepseg.heap import freed_memory_kept, large_blocks_kept
 
 _NORMS = (nn.GroupNorm, nn.InstanceNorm3d, nn.BatchNorm3d)
 _ACTIVATIONS = (nn.LeakyReLU, nn.ReLU, nn.PReLU)
@@ -21,7 +22,7 @@ _LARGE = ((64, 48), (128, 32), (256, 24))
 
 
 def compare_with_roofline(network: nn.Module, window: torch.Tensor, precision: str, rounds: int = 15) -> dict[str, float]:
-    """Forward pass of one window (1, C, i, j, k) against its limit, all timed in turns; seconds, and the figures they follow from."""
+    """Forward pass of one window (1, C, i, j, k) against its limit, timed in turns, memory kept as in a run: seconds, and what they follow from."""
     flops, moved = _work(network, window)
     runs: dict[str, Callable[[], object]] = {"forward": lambda: network(window)}
     for channels, side in _LARGE:
@@ -33,7 +34,7 @@ def compare_with_roofline(network: nn.Module, window: torch.Tensor, precision: s
     target = torch.empty_like(source)
     runs["copy"] = lambda: target.copy_(source)
     seconds: dict[str, list[float]] = {name: [] for name in runs}
-    with torch.inference_mode():
+    with torch.inference_mode(), freed_memory_kept(), large_blocks_kept():
         for n in range(rounds + 1):
             for name, run in runs.items():
                 begin = time.perf_counter()

@@ -17,6 +17,7 @@ from volumes import ct_like, mosaic
 from deepseg import api
 from deepseg.devices import plans
 from deepseg.fast_network import PRECISIONS, arranged, optimise
+from deepseg.heap import freed_memory_kept, large_blocks_kept
 from deepseg.metrics import dice
 from deepseg.preprocessing import prepare
 from deepseg.windows import all_starts
@@ -54,7 +55,7 @@ def main() -> None:
         kept[name] = api.segment(volume, bundle, probabilities=False, precision=precision).labels.array
 
     def bare() -> None:
-        with torch.inference_mode():
+        with torch.inference_mode(), freed_memory_kept(), large_blocks_kept():
             for _ in range(windows):
                 fast(half)
 

@@ -127,7 +127,7 @@ LAYERS = (
     {"box", "geometry", "volume", "results", "dicom", "dicom_sequence", "suv", "nifti", "io", "segmentation_file", "locations", "metrics"}
     | {"stacking", "bias_field", "sequences"},
     {f"networks.{name}" for name in ("dints", "dynunet", "monai_networks", "plain_conv_unet", "residual_encoder_unet", "unet_parts")},
-    {"spec", "bundle", "inputs", "preprocessing", "normalisation", "resampling", "networks", "fast_network", "windows"},
+    {"spec", "bundle", "inputs", "preprocessing", "normalisation", "resampling", "networks", "fast_network", "heap", "free_memory", "windows"},
     {"window_network", "frontier", "blending", "inference", "restoring", "devices", "cost", "attempts", "components", "region", "prediction"}
     | {"job_folder", "golden", "bundle_writer", "stock_monai"},
     {"importers", "importers.colors", *(f"importers.nnunet{part}" for part in ("", "_architecture", "_card", "_checkpoint", "_labels", "_plans"))},

@@ -11,8 +11,9 @@ import torch
 from deepseg import api, devices, networks
 from deepseg.bundle import ModelBundle
 from deepseg.cost import estimate
-from deepseg.devices import available_devices, free_bytes, held_bytes, plans
-from deepseg.errors import MemoryLimitError
+from deepseg.devices import available_devices, held_bytes, plans
+from deepseg.errors import MemoryLimitError, ModelError, VolumeError, is_shortage
+from deepseg.free_memory import free_bytes
 from deepseg.geometry import Geometry
 from deepseg.golden import phantom
 from deepseg.spec import NetworkSpec, WindowSpec
@@ -59,6 +60,7 @@ def test_plans_go_from_many_windows_at_a_time_to_one(tiny_spec):
     assert tried[0] > 1
     assert tried[-1] == 1
     assert tried == sorted(tried, reverse=True)
+    assert [plan.frugal for plan in plans(tiny_spec, (64, 64, 64)) if plan.device.type == "cpu"] == [False] * (len(tried) - 1) + [True]
 
 
 def test_a_smaller_window_keeps_to_steps_that_networks_can_halve(tiny_spec):
@@ -82,9 +84,9 @@ def test_what_waits_is_half_a_window_across_the_longest_axis(tiny_spec):
 
 def test_memory_and_time_grow_with_the_image(tiny_spec):
     small, large = (estimate(Geometry(shape, np.eye(4)), next(plans(tiny_spec, shape))) for shape in ((32, 32, 32), (128, 128, 128)))
-    assert large.image_bytes > small.image_bytes
+    assert large.result_bytes > small.result_bytes
     assert large.work_bytes > small.work_bytes
-    assert large.seconds > 20 * small.seconds
+    assert large.operations > 20 * small.operations
     # On a grid of 1.5 mm 32 mm are 22 voxels and 128 mm are 86.
     assert (small.windows, large.windows) == (2**3, 10**3)
 
@@ -116,9 +118,89 @@ def test_without_memory_for_one_window_the_run_ends_in_a_sentence(a_greedy_bundl
 
 
 def test_a_run_that_cannot_fit_is_refused_before_it_starts(tiny_bundle, monkeypatch):
-    monkeypatch.setattr("deepseg.attempts.free_bytes", lambda device: 1000)
+    monkeypatch.setattr("deepseg.cost.free_bytes", lambda device: 1000)
     with pytest.raises(MemoryLimitError, match=r"the run needs about 0\.\d GB"):
         api.segment(phantom(1), tiny_bundle)
+
+
+def test_what_nobody_would_wait_for_is_refused(tiny_spec, tiny_bundle):
+    """A model whose spacing is a slip of the unit."""
+    fine = replace(tiny_bundle.spec, spacing_mm=(0.01, 0.01, 0.01))
+    with pytest.raises(VolumeError, match=r"at least \de\+\d+ windows; expected at most 1e\+05"):
+        api.segment(phantom(1), ModelBundle(fine, tiny_bundle.folder))
+
+
+def test_an_ensemble_blended_apart_needs_memory_for_each_member(tiny_spec):
+    window = WindowSpec((96, 96, 96), weight="nnunet")
+    one, five = (
+        replace(tiny_spec, spacing_mm=(1.0, 1.0, 1.0), window=window, weights={f"{n}.safetensors": "" for n in range(count)}) for count in (1, 5)
+    )
+    assert held_bytes(five, (256, 256, 256)) > 3.5 * held_bytes(one, (256, 256, 256))
+    costs = [estimate(Geometry((256, 256, 256), np.eye(4)), next(plans(spec, (256, 256, 256)))) for spec in (one, five)]
+    assert costs[1].work_bytes - costs[0].work_bytes >= held_bytes(five, (256, 256, 256), 2) - held_bytes(one, (256, 256, 256), 2)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes.",
+        "[enforce fail at alloc_cpu.cpp:98] DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes.",
+        "MPS backend out of memory (MPS allocated: 5.20 GB, other allocations: 3.20 GB, max allowed: 9.07 GB).",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+    ],
+)
+def test_a_shortage_is_known_by_the_words_of_every_allocator(told):
+    assert is_shortage(RuntimeError(told))
+    assert not is_shortage(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+
+
+@pytest.mark.parametrize("where", ["deepseg.frontier.Frontier.room", "deepseg.resampling.GridSampler.resample", "deepseg.blending.Blender.add"])
+def test_a_shortage_anywhere_in_the_run_ends_in_a_sentence(where, tiny_bundle, monkeypatch):
+    def too_much(*_, **__):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.")
+
+    monkeypatch.setattr(where, too_much)
+    with pytest.raises(MemoryLimitError, match="not enough memory to segment"):
+        api.segment(phantom(1), tiny_bundle)
+
+
+class Choosy(Greedy):
+    """A network that refuses windows by an error of another kind, as MONAI's SwinUNETR does."""
+
+    def forward(self, windows):
+        if self.at_most < 10**6:
+            raise ValueError("spatial dimensions are not divisible by 32")
+        return self.layer(windows)
+
+
+def test_whatever_a_network_says_to_its_window_is_told_as_a_fault_of_the_model(a_greedy_bundle, monkeypatch):
+    bundle = a_greedy_bundle(5)
+    monkeypatch.setitem(networks.NETWORKS, "Greedy", Choosy)
+    with pytest.raises(ModelError, match=r"cannot be run: spatial dimensions are not divisible by 32\. Its network does not fit"):
+        api.segment(phantom(1), bundle)
+    assert api.forecast(phantom(1), bundle).startswith("Runs on: ")
+
+
+@pytest.mark.parametrize("precision", ["auto", "float32", "bfloat16"])
+def test_numbers_that_are_not_finite_are_no_labels(precision, a_greedy_bundle, monkeypatch):
+    class Damaged(Greedy):
+        def forward(self, windows):
+            return super().forward(windows) / 0
+
+    bundle = a_greedy_bundle(10**6)
+    monkeypatch.setitem(networks.NETWORKS, "Greedy", Damaged)
+    with pytest.raises(ModelError, match="not finite; its weights are damaged"):
+        api.segment(phantom(1), bundle, precision=precision)
+
+
+def test_a_precision_that_is_none_is_named(tiny_bundle):
+    with pytest.raises(ValueError, match="precision is 'fp16'; expected 'auto', 'float32', 'bfloat16', 'float16'"):
+        api.segment(phantom(1), tiny_bundle, precision="fp16")
+
+
+def test_a_forecast_tells_of_the_way_that_will_be_tried(tiny_bundle, monkeypatch):
+    monkeypatch.setattr("deepseg.cost.free_bytes", lambda device: 1000)
+    assert api.forecast(phantom(1), tiny_bundle).startswith("There is not enough memory")
 
 
 def test_a_result_says_what_it_ran_on(tiny_bundle):
@@ -126,6 +208,7 @@ def test_a_result_says_what_it_ran_on(tiny_bundle):
     assert settings["device"] in ("cpu", "cuda", "mps")
     assert settings["precision"] == "float32", "probabilities were asked for"
     assert settings["window"] == [16, 16, 16]
+    assert settings["sums"] == "float32"
 
 
 def test_what_a_run_will_take_is_told_in_words(tiny_bundle):
