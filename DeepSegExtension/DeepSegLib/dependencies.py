@@ -88,7 +88,7 @@ def _install_torch() -> None:
 
 def _install(requirements: list[str], confirm: Callable[[str], bool]) -> None:
     names = ", ".join(requirements)
-    with tempfile.TemporaryDirectory(prefix="deepseg-") as folder:
+    with tempfile.TemporaryDirectory(prefix="pip-constraints-") as folder:
         constraints = Path(folder) / "constraints.txt"
         constraints.write_text("".join(f"{line}\n" for line in kept_versions()), encoding="utf-8")
         try:

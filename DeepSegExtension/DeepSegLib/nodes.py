@@ -138,6 +138,11 @@ def write_segmentation(
     return node
 
 
+def input_volume(node: vtkMRMLSegmentationNode) -> vtkMRMLScalarVolumeNode | None:
+    """The volume that a segmentation was made from; None where DeepSeg did not make it, or the volume is no longer there."""
+    return node.GetNodeReference(INPUT_VOLUME_ROLE)
+
+
 def _replace_segment(node: vtkMRMLSegmentationNode, name: str, label: Label, oriented: vtkOrientedImageData) -> None:
     """Add one label's segment in the place of the segment with the same id; labels that do not overlap share one image, as layers do in Slicer."""
     import slicer

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from deepseg.api import remove_folder
@@ -21,7 +22,7 @@ try:
 except ModuleNotFoundError:  # Windows
     fcntl = None
 
-_PREFIX = "deepseg-"
+_PREFIX = "deepseg-run-"
 _LOCK = "in-use"
 _NEWBORN_S = 60.0
 """A folder without a lock file may be one that is just being made."""
@@ -100,7 +101,9 @@ def _remove_if_abandoned(folder: Path) -> None:
         lock = os.open(folder / _LOCK, os.O_RDWR)
     except FileNotFoundError:
         if _age_s(folder) > _NEWBORN_S:
-            remove_folder(folder)
+            # Made by a process that died at once, and then it is empty; a folder of this name with something in it is not ours.
+            with suppress(OSError):
+                folder.rmdir()
         return
     except OSError:
         return  # somebody else's

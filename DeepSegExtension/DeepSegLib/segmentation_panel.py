@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from deepseg.api import DeepSegError, Progress
 from DeepSegLib import dependencies
 from DeepSegLib.models import InstalledModel, installed_models
+from DeepSegLib.nodes import input_volume
 from DeepSegLib.segmentation_run import SegmentationRun
 
 POLL_INTERVAL_MS = 100
@@ -101,7 +102,7 @@ class SegmentationPanel:
             self._install()
             if not chosen.inputVolume:
                 raise DeepSegError("Choose a volume and a model first.")
-            self._run = self._logic.start(chosen.inputVolume, chosen.modelName, chosen.outputSegmentation, chosen.regionOfInterest)
+            self._run = self._logic.start(chosen.inputVolume, chosen.modelName, _output_of(chosen), chosen.regionOfInterest)
         except DeepSegError as error:
             self._show_idle(str(error), failed=True)
             return
@@ -176,3 +177,9 @@ class SegmentationPanel:
         self._ui.statusLabel.styleSheet = _FAILED_STYLE if failed else ""
         self._ui.statusLabel.text = message
         self.update()
+
+
+def _output_of(chosen: Any) -> Any:
+    """The chosen segmentation; None, which makes a new one, where it holds the result for another volume, so that nothing of that is lost."""
+    made_from = input_volume(chosen.outputSegmentation) if chosen.outputSegmentation else None
+    return None if made_from and made_from.GetID() != chosen.inputVolume.GetID() else chosen.outputSegmentation

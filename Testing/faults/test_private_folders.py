@@ -26,3 +26,19 @@ def test_a_folder_that_is_being_made_is_not_swept_away(tmp_path):
         for sweeper in sweepers:
             sweeper.join()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_of_others_are_never_swept_away(tmp_path, monkeypatch):
+    monkeypatch.setattr(private_folders, "_NEWBORN_S", -1.0)
+    results = tmp_path / "deepseg-results"
+    alike = tmp_path / "deepseg-run-of-monday"
+    for folder in (results, alike):
+        folder.mkdir()
+        (folder / "case.seg.nrrd").write_text("a day's work")
+    left = tmp_path / "deepseg-run-abcdef"
+    left.mkdir()
+
+    private_folders.sweep([tmp_path])
+
+    assert sorted(tmp_path.iterdir()) == [results, alike]
+    assert all((folder / "case.seg.nrrd").exists() for folder in (results, alike))

@@ -152,6 +152,19 @@ def test_a_run_shows_stage_and_time_left_and_ends_with_the_node(a_panel, ui, log
     assert (ui.applyButton.enabled, ui.cancelButton.enabled, ui.progressBar.visible, timer.running) == (True, False, False, False)
 
 
+@pytest.mark.parametrize(("made_from", "is_kept"), [("head", True), (None, True), ("another head", False)])
+def test_the_result_for_another_volume_is_not_written_over(made_from, is_kept, a_panel, ui, logic):
+    def node(name):
+        return SimpleNamespace(GetID=lambda: name)
+
+    earlier = SimpleNamespace(GetNodeReference=lambda role: node(made_from) if made_from else None)
+    logic.parameters.inputVolume, logic.parameters.outputSegmentation = node("head"), earlier
+
+    ui.applyButton.emit("clicked(bool)", False)
+
+    assert logic.started[0][2] is (earlier if is_kept else None)
+
+
 def test_cancel_stops_the_run_and_says_so(a_panel, ui, logic, timer):
     ui.applyButton.emit("clicked(bool)", False)
 

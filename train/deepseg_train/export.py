@@ -42,7 +42,7 @@ def export(run: Path, data: Path, folder: Path) -> api.ModelBundle:
     state = {key.removeprefix("network."): value for key, value in checkpoint["state_dict"].items() if key.startswith("network.")}
     sizes = {part: len(cases) for part, cases in split.items()}
     spec = replace(config.spec, provenance={"data": describe(data), **_provenance(config, run, sizes, checkpoint)})
-    with tempfile.TemporaryDirectory(prefix="deepseg-") as work:
+    with tempfile.TemporaryDirectory(prefix="export-") as work:
         rows = evaluate_cases(_save(Path(work) / "draft", spec, state), split["test"])
     metrics = {"what": f"Test cases of the committed split ({len(split['test'])} patients, not used in training).", **summarise(rows)}
     write_rows(rows, run / "test.csv")
