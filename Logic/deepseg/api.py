@@ -15,14 +15,14 @@ from pathlib import Path
 
 from deepseg.bias_field import correct_bias_field
 from deepseg.bundle import ModelBundle, read_spec
-from deepseg.errors import Cancelled, DeepSegError, MemoryLimitError, ModelError, OutputError, RegionError, VolumeError
+from deepseg.errors import Cancelled, DeepSegError, MemoryLimitError, ModelError, OutputError, RegionError, UncertaintyError, VolumeError
 from deepseg.geometry import Box, Geometry, reverse_axes
 from deepseg.inputs import prepare_inputs, read_inputs
 from deepseg.io import check_frames_output, check_output, read_volume, write_label_frames, write_label_map, write_volume
 from deepseg.job_folder import Job, read_result, remove_folder, write_job
 from deepseg.locations import find_model, list_models, resource
 from deepseg.progress import Progress, ProgressCallback
-from deepseg.results import Prediction
+from deepseg.results import Prediction, UncertainRegion, Uncertainty, UncertaintyMap
 from deepseg.segmentation_file import segment_id, terminology_entry
 from deepseg.sequences import ImageSequence, read_sequence
 from deepseg.spec import ModelSpec, spacing_text
@@ -49,11 +49,16 @@ __all__ = [
     "ProgressCallback",
     "RegionError",
     "Terminology",
+    "UncertainRegion",
+    "Uncertainty",
+    "UncertaintyError",
+    "UncertaintyMap",
     "Volume",
     "VolumeError",
     "check_frames_output",
     "check_output",
     "correct_bias_field",
+    "estimate_uncertainty",
     "find_model",
     "forecast",
     "import_monai",
@@ -74,6 +79,7 @@ __all__ = [
     "spacing_text",
     "stack_volumes",
     "terminology_entry",
+    "uncertain_regions",
     "write_job",
     "write_label_frames",
     "write_label_map",
@@ -147,6 +153,50 @@ def forecast(volume: Volume, bundle: ModelBundle, roi: Box | None = None, precis
         where = geometry.slices_of(roi)
         geometry = geometry.cropped(tuple(s.start for s in where), tuple(s.stop - s.start for s in where))
     return forecast_run(geometry, bundle.spec, precision, mirror)
+
+
+def estimate_uncertainty(
+    volume: Volume,
+    bundle: ModelBundle,
+    roi: Box | None = None,
+    progress: ProgressCallback | None = None,
+    *,
+    sampler: str = "augmentation",
+    samples: int | None = None,
+    seed: int = 0,
+) -> Uncertainty:
+    """Segment a volume and say in each voxel how sure the model is, all in float32.
+
+    Args:
+        volume: any orientation and spacing; the model's number of channels.
+        bundle: the model.
+        roi: only this box is read, normalised and segmented (RAS, mm); the whole volume where None.
+        progress: called with a `Progress` several times; raising `Cancelled` in it stops the run.
+        sampler: key of `deepseg.uncertainty.samplers.SAMPLERS`.
+        samples: how many are drawn; as many as the sampler usually draws where None.
+        seed: what they are drawn from; the same seed gives the same maps on the same computer.
+
+    Returns:
+        Labels and probabilities of the samples' mean, and maps of what `deepseg.uncertainty.measures` measures, on the volume's own grid.
+
+    Raises:
+        VolumeError: the volume does not fit the model.
+        RegionError: the box holds no voxel.
+        UncertaintyError: the sampler is unknown, cannot work with this model, or not with so many samples.
+        ModelError: the model's network cannot be built or run here.
+        MemoryLimitError: not enough memory.
+        Cancelled: `progress` raised it.
+    """
+    from deepseg.uncertainty.estimate import estimate
+
+    return estimate(volume, bundle, roi, progress, sampler=sampler, samples=samples, seed=seed)
+
+
+def uncertain_regions(result: Uncertainty) -> list[UncertainRegion]:
+    """Where to look: connected regions of doubt, those first that could change most."""
+    from deepseg.uncertainty import regions
+
+    return regions.uncertain_regions(result)
 
 
 def segment(

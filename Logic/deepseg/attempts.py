@@ -1,9 +1,11 @@
-"""One run over a prepared image, tried in one way after the other until memory suffices."""
+"""One run over an image, tried in one way after the other until memory suffices."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 
@@ -11,35 +13,33 @@ from deepseg.bundle import ModelBundle
 from deepseg.cost import Cost, estimate, seems_to_fit
 from deepseg.devices import Plan, device_name, plans
 from deepseg.errors import MemoryLimitError, ModelError, PrecisionError, is_shortage
-from deepseg.fast_network import PRECISIONS, full_float32
+from deepseg.fast_network import full_float32
 from deepseg.heap import freed_memory_kept
-from deepseg.inference import run_windows
-from deepseg.preprocessing import grid_of, prepare
-from deepseg.progress import Tracker
-from deepseg.restoring import Restorer
+from deepseg.preprocessing import grid_of
 from deepseg.volume import Volume
-from deepseg.window_network import WindowNetwork
+
+Result = TypeVar("Result")
 
 
 @dataclass
-class Attempts:
+class Attempts(Generic[Result]):
     """What stays the same from attempt to attempt.
 
     Attributes:
-        volume: what is segmented, all of it.
+        volume: what is run on, all of it.
         bundle: the model.
-        probabilities: whether they are wanted.
+        run: does it, in the way of a plan.
+        probabilities: whether they are kept for every voxel.
         mirror: whether answers to mirrored windows are averaged.
-        tracker: told of progress.
     """
 
     volume: Volume
     bundle: ModelBundle
-    probabilities: bool
-    mirror: bool
-    tracker: Tracker
+    run: Callable[[Plan], Result]
+    probabilities: bool = False
+    mirror: bool = False
 
-    def first_that_fits(self, precision: str) -> tuple[Restorer, Plan, list[str]]:
+    def first_that_fits(self, precision: str) -> tuple[Result, Plan, list[str]]:
         """The result, how it was had, and a note where that is not the usual way.
 
         Raises:
@@ -55,42 +55,32 @@ class Attempts:
             if knows_no_such_window or not seems_to_fit(cost, plan.device):
                 continue
             # Whatever a way that failed had in memory is gone by the time the next one is tried.
-            outcome = self._outcome(plan)
-            if isinstance(outcome, Restorer):
-                return outcome, plan, [f"{reason}, so it ran on: {plan.described()}."] if plan != ways[0] else []
-            if isinstance(outcome, PrecisionError):
+            result, failure = self._outcome(plan)
+            if failure is None:
+                return result, plan, [f"{reason}, so it ran on: {plan.described()}."] if plan != ways[0] else []
+            if isinstance(failure, PrecisionError):
                 told = f"The network's numbers are too large for {plan.precision}; it ran in float32, which takes longer."
-                restorer, plan, notes = self.first_that_fits("float32")
-                return restorer, plan, [told, *notes]
-            if isinstance(outcome, ModelError):
+                result, plan, notes = self.first_that_fits("float32")
+                return result, plan, [told, *notes]
+            if isinstance(failure, ModelError):
                 if plan.device.type == "cpu":
-                    raise outcome
-                reason = f"{device_name(plan.device)} could not run this model ({outcome})"
+                    raise failure
+                reason = f"{device_name(plan.device)} could not run this model ({failure})"
             if plan.device.type == "cuda":
                 torch.cuda.empty_cache()
         raise MemoryLimitError(_advice(self.volume, self._cost(ways[-1])))
 
-    def _outcome(self, plan: Plan) -> Restorer | Exception:
+    def _outcome(self, plan: Plan) -> tuple[Result, None] | tuple[None, Exception]:
         """The result, or why there is none: a shortage of memory or precision, or a network that cannot be run this way."""
         try:
-            return self._run(plan)
+            with full_float32(), nullcontext() if plan.frugal else freed_memory_kept():
+                return self.run(plan), None
         except (PrecisionError, ModelError) as error:
-            return error.with_traceback(None)
+            return None, error.with_traceback(None)
         except Exception as error:
             if is_shortage(error):
-                return error.with_traceback(None)
+                return None, error.with_traceback(None)
             raise
-
-    def _run(self, plan: Plan) -> Restorer:
-        self.tracker.report(0.0, "preparing the image")
-        prepared = prepare(self.volume, plan.spec, PRECISIONS[plan.precision])
-        self.tracker.report(0.02, "loading the model")
-        network = WindowNetwork.of(self.bundle, plan.spec, plan.device, plan.precision, self.mirror)
-        restorer = Restorer(prepared, plan.spec, self.volume.geometry.shape, self.probabilities)
-        on_window = self.tracker.steps("running the network", 0.05, 0.98)
-        with full_float32(), nullcontext() if plan.frugal else freed_memory_kept():
-            run_windows(network, prepared.tensor, restorer.add, means=restorer.needs_means, batch=plan.batch, held=plan.held, on_window=on_window)
-        return restorer
 
     def _cost(self, plan: Plan) -> Cost | None:
         return estimate(self.volume.geometry, plan, self.probabilities, self.mirror)

@@ -32,13 +32,14 @@ class Blender:
         shape: tuple[int, int, int],
         emit: Emit,
         members: int = 1,
+        averages: bool = True,
         means: bool = True,
         held: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> None:
-        """`members` are blended apart and averaged at the end; the other arguments are those of `deepseg.inference.run_windows`."""
+        """`members` are blended apart and, if `averages`, averaged at the end; the other arguments are those of `deepseg.inference.run_windows`."""
         window, self._order = spec.window, raster_order(shape)
-        self._members, self._channels, self._means, self._emit = members, members * spec.channel_count, means, emit
+        self._members, self._channels, self._means, self._emit = members if averages else 1, members * spec.channel_count, means, emit
         self._weight = window_weight(window).permute(self._order).contiguous().to(device)
         starts = all_starts(shape, window)
         self._frontier = Frontier(

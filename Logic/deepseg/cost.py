@@ -152,12 +152,7 @@ def _forward(key: _Key, batch: int, dtype: torch.dtype) -> tuple[int, int, int] 
     if (across := spec.window.slice_axis) is not None:
         channels *= 2 * spec.window.slice_context + 1
         del size[across]
-    try:
-        with torch.device("meta"):
-            network = build_network(spec.network.name, spec.network.kwargs)
-    except ModelError:  # some networks compute with values while they are built, as SwinUNETR does
-        network = build_network(spec.network.name, spec.network.kwargs).to("meta")
-    network = network.to(dtype).eval().requires_grad_(False)
+    network = blank_network(spec).to(dtype).eval().requires_grad_(False)
     windows = torch.empty((batch, channels, *size), dtype=dtype, device="meta")
     try:
         with torch.no_grad(), FlopCounterMode(display=False) as flops, _PeakBytes() as peak:
@@ -165,6 +160,19 @@ def _forward(key: _Key, batch: int, dtype: torch.dtype) -> tuple[int, int, int] 
     except Exception:  # whatever a network says when it meets tensors without values or a window that does not suit it
         return None
     return flops.get_total_flops(), peak.bytes, sum(tensor.numel() for tensor in network.parameters())
+
+
+def blank_network(spec: ModelSpec) -> nn.Module:
+    """A model's network whose tensors have no values and take no memory.
+
+    Raises:
+        ModelError: it cannot be built.
+    """
+    try:
+        with torch.device("meta"):
+            return build_network(spec.network.name, spec.network.kwargs)
+    except ModelError:  # some networks compute with values while they are built, as SwinUNETR does
+        return build_network(spec.network.name, spec.network.kwargs).to("meta")
 
 
 class _PeakBytes(TorchDispatchMode):

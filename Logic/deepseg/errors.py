@@ -23,6 +23,10 @@ class OutputError(DeepSegError):
     """A result that cannot be written where it was asked for."""
 
 
+class UncertaintyError(DeepSegError):
+    """A wish for uncertainty that a model or its data cannot meet."""
+
+
 class Cancelled(DeepSegError):
     """The user stopped the run."""
 

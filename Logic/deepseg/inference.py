@@ -39,7 +39,8 @@ def run_windows(
     Args:
         network: the model's networks.
         image: (C, I, J, K) on the processor, in any number type; smaller than the window, it is padded on both sides.
-        emit: gets the first voxel and the logits (L, i, j, k), of type `held`, of blocks that tile the image, in raster order of `raster_order`.
+        emit: gets the first voxel and the logits (L, i, j, k) of blocks that tile the image, of type `held`, in raster order of `raster_order`; what
+            the network gives apart and does not average comes one after the other in L.
         means: divide by the sum of weights; without it, logits are right up to a positive factor that differs from voxel to voxel.
         batch: windows the network sees at a time.
         held: number type of the sums that wait for further windows.
@@ -55,7 +56,7 @@ def run_windows(
     def without_padding(corner: Corner, block: torch.Tensor) -> None:
         emit(*_without_padding(corner, block, before, size))
 
-    blender = Blender(network.spec, tuple(padded.shape[1:]), without_padding, network.blended_apart, means, held, network.device)
+    blender = Blender(network.spec, tuple(padded.shape[1:]), without_padding, network.blended_apart, network.averages, means, held, network.device)
     with torch.inference_mode():
         for logits in _answers(network, padded, blender.corners, batch, on_window):
             blender.add(logits)

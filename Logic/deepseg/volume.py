@@ -49,6 +49,19 @@ class Volume:
         object.__setattr__(self, "array", array)
         object.__setattr__(self, "modalities", tuple(modalities))
 
+    def refuse_constant(self) -> None:
+        """Refuse a volume in which there is nothing to find.
+
+        Raises:
+            VolumeError: a channel has one value in every voxel.
+        """
+        for channel in self.array:
+            if channel.min() == channel.max():
+                raise VolumeError(
+                    f"'{self.name}' has the value {channel.min():g} in every voxel to be segmented, so there is nothing to find. "
+                    "Choose another volume or region of interest."
+                )
+
     def cropped(self, box: Box) -> tuple[Volume, tuple[slice, slice, slice]]:
         """The part inside `box` and where it lies in this volume's array.
 

@@ -22,13 +22,17 @@ class WindowNetwork:
         spec: the model; its window may be smaller than the one it was made with.
         precision: number type the networks compute in.
         device: where they do.
+        members: the networks.
+        averages: whether what is blended apart is averaged in the end.
     """
+
+    averages = True
 
     def __init__(self, members: Sequence[nn.Module], spec: ModelSpec, precision: str, mirror: bool = False) -> None:
         """`members` have been through `optimise`; `mirror` averages the answers to windows mirrored along every set of the model's mirror axes."""
         self.spec, self.precision = spec, precision
         self.device = next(members[0].parameters()).device
-        self._members = list(members)
+        self.members = list(members)
         self._dtype = next(members[0].parameters()).dtype
         axes = sorted(spec.output.mirror_axes) if mirror else []
         self._flips = [tuple(axis + 2 for axis in some) for count in range(len(axes) + 1) for some in combinations(axes, count)]
@@ -51,7 +55,7 @@ class WindowNetwork:
     @property
     def blended_apart(self) -> int:
         """How many members' logits come one after the other instead of averaged, because they are blended apart: nnU-Net's way."""
-        return len(self._members) if self.spec.window.weight == "nnunet" else 1
+        return len(self.members) if self.spec.window.weight == "nnunet" else 1
 
     def __call__(self, windows: torch.Tensor) -> torch.Tensor:
         """Logits (N, L, i, j, k) of windows (N, C, i, j, k), averaged over the members, or (N, members * L, i, j, k) where they are blended apart.
@@ -61,7 +65,7 @@ class WindowNetwork:
         Raises:
             ModelError: the network cannot take the windows, or answers with another number of channels or another size.
         """
-        answers = [self._mean_of_flips(member, windows) for member in self._members]
+        answers = [self._mean_of_flips(member, windows) for member in self.members]
         return torch.cat(answers, 1) if self.blended_apart > 1 else _mean(answers)
 
     def _mean_of_flips(self, member: nn.Module, windows: torch.Tensor) -> torch.Tensor:

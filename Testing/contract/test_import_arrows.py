@@ -122,6 +122,7 @@ def test_the_logic_has_no_cycles_when_it_loads():
         visit(name)
 
 
+SAMPLERS = ("single_pass", "deep_supervision", "test_time_augmentation", "monte_carlo_dropout", "deep_ensemble")
 LAYERS = (
     {"errors", "itk_messages", "progress"},
     {"box", "geometry", "volume", "results", "dicom", "dicom_sequence", "suv", "nifti", "io", "segmentation_file", "locations", "metrics"}
@@ -129,13 +130,20 @@ LAYERS = (
     {f"networks.{name}" for name in ("dints", "dynunet", "monai_networks", "plain_conv_unet", "residual_encoder_unet", "unet_parts")},
     {"spec", "bundle", "inputs", "preprocessing", "normalisation", "resampling", "networks", "fast_network", "heap", "free_memory", "windows"},
     {"window_network", "frontier", "blending", "inference", "restoring", "devices", "cost", "attempts", "components", "region", "prediction"}
-    | {"job_folder", "golden", "bundle_writer", "stock_monai"},
-    {"importers", "importers.colors", *(f"importers.nnunet{part}" for part in ("", "_architecture", "_card", "_checkpoint", "_labels", "_plans"))},
-    {"importers.monai_config", "importers.monai_expressions", "importers.monai_archive", "importers.monai_weights"},
+    | {"provenance", "job_folder", "golden", "bundle_writer", "stock_monai"},
+    {"uncertainty", *(f"uncertainty.{name}" for name in ("calibration", "conformal", "estimate", "measures", "regions"))}
+    | {f"uncertainty.{name}" for name in ("sampled_network", "samplers", "views")}
+    | {f"uncertainty.samplers.{name}" for name in ("passes", *SAMPLERS)},
+    {"importers", "importers.colors", "importers.restricted_reader"}
+    | {*(f"importers.nnunet{part}" for part in ("", "_architecture", "_card", "_checkpoint", "_labels", "_plans"))},
+    {"importers.monai_limits", "importers.monai_config", "importers.monai_expressions", "importers.monai_archive", "importers.monai_weights"},
     {f"importers.monai_{part}" for part in ("arguments", "bundle", "card", "intensities", "metadata", "network", "output", "transforms")},
     {"api"},
     {"cli", "worker", "worker_channel", "demo", "report", "pictures", "surface"}
-    | {"commands", *(f"commands.{name}" for name in ("batch", "importing", "models", "progress_bar", "segment", "segment_frames"))}
+    | {
+        "commands",
+        *(f"commands.{name}" for name in ("batch", "importing", "models", "progress_bar", "segment", "segment_frames", "segment_uncertainty")),
+    }
     | {"cohort", *(f"cohort.{name}" for name in ("cases", "index", "pool", "record", "run_case", "table", "thumbnail"))},
 )
 

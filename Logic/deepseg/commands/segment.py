@@ -9,6 +9,7 @@ from pathlib import Path
 from deepseg import api
 from deepseg.commands.progress_bar import ProgressBar
 from deepseg.commands.segment_frames import is_sequence, run_frames
+from deepseg.commands.segment_uncertainty import add_options, run_uncertain
 from deepseg.inputs import with_preparation
 
 
@@ -29,6 +30,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--roi", nargs=6, type=float, metavar=("R0", "A0", "S0", "R1", "A1", "S1"), help="box to look at: two opposite corners, RAS in mm"
     )
     add_model_options(parser)
+    add_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -47,9 +49,14 @@ def run(options: argparse.Namespace) -> None:
             raise api.OutputError(f"{options.output} is the image itself; its voxels would be lost. Name another output file.")
     bundle = api.load_model(options.model)
     if any(map(is_sequence, options.images)):
+        if options.uncertainty:
+            raise api.UncertaintyError("--uncertainty takes one image, not a sequence. Choose a frame, or leave it out.")
         run_frames(options, bundle, roi)
         return
     volume, notes = api.read_inputs(options.images, bundle.spec, options.n4)
+    if options.uncertainty:
+        run_uncertain(options, bundle, volume, notes, roi)
+        return
     print(api.forecast(volume, bundle, roi, options.precision, options.mirror))
     with ProgressBar() as bar:
         prediction = api.segment(volume, bundle, roi, bar.show, probabilities=False, precision=options.precision, mirror=options.mirror)

@@ -1,0 +1,1 @@
+"""How sure a model is: how to draw samples (`samplers`) apart from what to measure on them (`measures`)."""

@@ -1,0 +1,93 @@
+"""Intervals that hold at a stated rate, by split conformal prediction (Vovk et al. 2005; Angelopoulos and Bates 2023, arXiv:2107.07511).
+
+The promise: for a new case that comes from where the calibration cases came from, the interval contains the truth with at least the stated
+probability, on average over calibration sets and cases. It says nothing for other scanners, diseases or populations.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from deepseg.errors import UncertaintyError
+
+
+def conformal_quantile(scores: Sequence[float], level: float) -> float:
+    """The score that a new case's score does not exceed with at least the probability `level`.
+
+    Raises:
+        UncertaintyError: `level` is no probability, or more than so many scores can promise.
+    """
+    if not 0 < level < 1:
+        raise UncertaintyError(f"The level is {level:g}; expected a number between 0 and 1, for example 0.9.")
+    count = len(scores)
+    # Rounding: 0.9 * 10 is a hair more than 9.
+    rank = math.ceil((count + 1) * level - 1e-9)
+    if rank > count:
+        raise UncertaintyError(
+            f"{100 * level:g} % cannot be promised from {count} calibration cases; at most {100 * highest_level(count):.1f} %. "
+            "Ask for less, or calibrate the model on more cases."
+        )
+    return float(np.sort(np.asarray(scores, float))[rank - 1])
+
+
+def highest_level(count: int) -> float:
+    """The highest level that so many calibration cases can promise on one side."""
+    return count / (count + 1)
+
+
+def conformal_range(scores: Sequence[float], level: float) -> tuple[float, float]:
+    """Two of the scores between which a new case's score lies with at least the probability `level`, about as many beyond either end.
+
+    With n scores a new one is as likely to fall into each of the n + 1 gaps, so floor((n + 1) (1 - level)) gaps can be given up.
+
+    Raises:
+        UncertaintyError: `level` is no probability, or more than so many scores can promise.
+    """
+    if not 0 < level < 1:
+        raise UncertaintyError(f"The level is {level:g}; expected a number between 0 and 1, for example 0.9.")
+    count = len(scores)
+    given_up = math.floor((count + 1) * (1 - level) + 1e-9)
+    if given_up < 2:
+        most = max((count - 1) / (count + 1), 0)
+        raise UncertaintyError(
+            f"{100 * level:g} % on both sides cannot be promised from {count} calibration cases; at most {100 * most:.1f} %. "
+            "Ask for less, or calibrate the model on more cases."
+        )
+    ordered = np.sort(np.asarray(scores, float))
+    below = given_up // 2
+    return float(ordered[below - 1]), float(ordered[count - (given_up - below)])
+
+
+@dataclass(frozen=True)
+class VolumeScores:
+    """How far volumes of calibration cases were off, for one segment.
+
+    Attributes:
+        log_ratios: ln(true / estimated) of each; the model was fitted on none of these cases.
+    """
+
+    log_ratios: tuple[float, ...]
+
+    @staticmethod
+    def of(true_ml: Sequence[float], estimated_ml: Sequence[float]) -> VolumeScores:
+        """From volumes of calibration cases.
+
+        Raises:
+            UncertaintyError: a volume is 0, so that no ratio says how far off it was.
+        """
+        if min(true_ml) <= 0 or min(estimated_ml) <= 0:
+            raise UncertaintyError("A calibration case lacks the segment, in truth or by the model; volume intervals need cases that have it.")
+        return VolumeScores(tuple(math.log(a / b) for a, b in zip(true_ml, estimated_ml, strict=True)))
+
+    def interval_ml(self, estimated_ml: float, level: float) -> tuple[float, float]:
+        """Lower and upper end for a new case's estimate; a bias of the model is taken out, so the estimate may lie outside.
+
+        Raises:
+            UncertaintyError: that level cannot be promised.
+        """
+        low, high = conformal_range(self.log_ratios, level)
+        return estimated_ml * math.exp(low), estimated_ml * math.exp(high)

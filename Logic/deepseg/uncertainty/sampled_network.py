@@ -1,0 +1,83 @@
+"""The model's networks as a sampler wants them in one pass: one member, dropout at work, or the coarser heads beside the last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from deepseg.uncertainty.samplers.deep_supervision import coarser_heads
+from deepseg.uncertainty.samplers.monte_carlo_dropout import DROPOUT
+from deepseg.uncertainty.samplers.passes import Pass
+from deepseg.window_network import WindowNetwork
+
+
+class SampledNetwork(WindowNetwork):
+    """Windows in, the logits of one or several samples out, one after the other."""
+
+    averages = False
+
+    def __init__(self, networks: WindowNetwork, what: Pass) -> None:
+        members = networks.members if what.member is None else [networks.members[what.member]]
+        # One network's heads; where there are several, they are averaged head by head.
+        super().__init__(members, networks.spec, networks.precision)
+        self._what, self._windows = what, 0
+
+    @property
+    def samples(self) -> int:
+        """How many samples a pass gives."""
+        return 1 + (len(coarser_heads(self.members[0])) if self._what.coarser_heads else 0)
+
+    @property
+    def blended_apart(self) -> int:
+        return self.samples
+
+    def __call__(self, windows: torch.Tensor) -> torch.Tensor:
+        """Logits (N, samples * L, i, j, k)."""
+        self._windows += 1
+        answers = [self._answers_of(member, windows) for member in self.members]
+        return answers[0] if len(answers) == 1 else torch.stack(answers).float().mean(0)
+
+    def _answers_of(self, member: nn.Module, windows: torch.Tensor) -> torch.Tensor:
+        windows = windows.to(self.device, next(member.parameters()).dtype)
+        if self._what.coarser_heads:
+            with _outputs_of(coarser_heads(member)) as outputs:
+                answer = self._answer(member, windows)
+            size = answer.shape[2:]
+            coarser = [nn.functional.interpolate(output, size, mode="trilinear", align_corners=False) for output in outputs]
+            return torch.cat([answer, *coarser], 1)
+        if self._what.dropout_seed is not None:
+            with _dropout(member, self._what.dropout_seed, self._windows, self.device):
+                return self._answer(member, windows)
+        return self._answer(member, windows)
+
+
+@contextmanager
+def _outputs_of(parts: list[nn.Module]) -> Iterator[list[torch.Tensor]]:
+    """What these modules give while the block runs, in the order in which they were given."""
+    found: dict[int, torch.Tensor] = {}
+    outputs: list[torch.Tensor] = []
+    hooks = [part.register_forward_hook(lambda module, inputs, output, n=n: found.__setitem__(n, output)) for n, part in enumerate(parts)]
+    try:
+        yield outputs
+        outputs.extend(found[n] for n in range(len(parts)))
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+@contextmanager
+def _dropout(network: nn.Module, seed: int, window: int, device: torch.device) -> Iterator[None]:
+    """Dropout at work, with masks that depend on the seed and the window's number alone; nobody else's random numbers change."""
+    layers = [part for part in network.modules() if isinstance(part, DROPOUT)]
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed((seed * 1_000_003 + window) % 2**63)
+        try:
+            for layer in layers:
+                layer.train()
+            yield
+        finally:
+            for layer in layers:
+                layer.eval()

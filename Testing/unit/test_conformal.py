@@ -1,0 +1,66 @@
+"""Promises that are kept: coverage over many draws, and what cannot be promised."""
+
+import math
+
+import numpy as np
+import pytest
+
+from deepseg.errors import UncertaintyError
+from deepseg.uncertainty.conformal import VolumeScores, conformal_quantile, conformal_range
+
+
+@pytest.mark.parametrize(("count", "level"), [(31, 0.9), (31, 0.8), (10, 0.8), (99, 0.95), (9, 0.9)])
+def test_a_quantile_covers_a_new_case_as_often_as_stated(count, level):
+    scores = np.random.default_rng(1).exponential(size=(4000, count + 1))
+    covered = np.mean([row[-1] <= conformal_quantile(row[:-1], level) for row in scores])
+    print(f"{count} cases, {level}: {covered:.3f}")
+    assert level - 0.02 < covered < level + 1 / (count + 1) + 0.02
+
+
+@pytest.mark.parametrize(("count", "level"), [(31, 0.9), (31, 0.5), (62, 0.9), (19, 0.9)])
+def test_a_range_covers_a_new_case_as_often_as_stated(count, level):
+    scores = np.random.default_rng(2).normal(3, 1, size=(4000, count + 1))
+    ranges = [conformal_range(row[:-1], level) for row in scores]
+    covered = np.mean([low <= row[-1] <= high for row, (low, high) in zip(scores, ranges, strict=True)])
+    print(f"{count} cases, {level}: {covered:.3f}")
+    assert level - 0.02 < covered < level + 1 / (count + 1) + 0.02
+
+
+def test_volume_intervals_take_a_bias_out_and_keep_their_promise():
+    rng = np.random.default_rng(3)
+    covered, widths = [], []
+    for _ in range(1500):
+        true = rng.uniform(1, 3, 32)
+        estimated = true * 1.1 * np.exp(rng.normal(0, 0.05, 32))  # a tenth too large
+        low, high = VolumeScores.of(true[:31], estimated[:31]).interval_ml(estimated[31], 0.9)
+        covered.append(low <= true[31] <= high)
+        widths.append((high - low) / true[31])
+    assert 0.88 < np.mean(covered) < 0.93
+    assert np.median(widths) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("count", "level", "told"),
+    [
+        (31, 0.99, r"99 % on both sides cannot be promised from 31 calibration cases; at most 93\.8 %"),
+        (31, 1.0, "The level is 1; expected a number between 0 and 1"),
+        (0, 0.5, r"from 0 calibration cases; at most 0\.0 %"),
+    ],
+)
+def test_more_than_the_cases_can_promise_is_refused_with_what_they_can(count, level, told):
+    with pytest.raises(UncertaintyError, match=told):
+        conformal_range(list(range(count)), level)
+    with pytest.raises(UncertaintyError, match=r"expected a number between|cannot be promised from"):
+        conformal_quantile([1.0] * 3, max(level, 0.9))
+
+
+def test_the_ends_are_scores_of_the_calibration_cases():
+    assert conformal_range(range(1, 32), 0.9) == (1, 30)
+    assert conformal_quantile(range(1, 32), 0.9) == 29
+    scores = VolumeScores.of([1.0, 2.0, 2.0, 4.0], [1.0, 1.0, 2.0, 2.0])
+    assert scores.interval_ml(5.0, 0.5) == pytest.approx((5.0, 5 * math.exp(math.log(2))))
+
+
+def test_a_case_without_the_segment_has_no_ratio():
+    with pytest.raises(UncertaintyError, match="lacks the segment"):
+        VolumeScores.of([1.0, 0.0], [1.0, 1.0])
