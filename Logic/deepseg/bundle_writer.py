@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from deepseg.bundle import ModelBundle, sha256_of
@@ -43,38 +44,58 @@ def save_bundle(
         OutputError: the folder exists or cannot be written.
         ModelError: the spec is not valid, or the model read back does not give what it gave when written.
     """
-    if folder.exists():
-        raise OutputError(f"{folder} exists already. Remove it or name another folder for the model.")
+    refuse_existing(folder)
     # Names and figures are checked before anything is written; the hashes follow.
     ModelSpec.from_json(replace(spec, weights=dict.fromkeys(members, "0" * 64)).to_json(), "The new model")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=".deepseg-", dir=folder.parent))
     try:
-        for name in ("configs", "models", "docs"):
-            (work / name).mkdir()
-        stored = stored_names(build_network(spec.network.name, spec.network.kwargs))
-        for name, state in members.items():
-            kept = {key: _stored(value, dtype) for key, value in state.items() if key in stored}
-            save_file(kept, work / "models" / name)
-            # safetensors writes for the owner alone.
-            (work / "models" / name).chmod(0o644)
-        spec = replace(spec, weights={name: sha256_of(work / "models" / name) for name in members})
-        _write_json(work / "configs" / "metadata.json", _metadata(spec))
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=".deepseg-", dir=folder.parent))
         try:
-            _write_json(work / "configs" / "inference.json", inference_config(spec))
-        except ModelError as error:
-            model_card = f"{model_card.rstrip()}\n\n## Stock MONAI\nOnly DeepSeg runs this model, so it has no `configs/inference.json`. {error}\n"
-        (work / "docs" / "README.md").write_text(model_card, encoding="utf-8")
-        (work / "LICENSE").write_text(licence, encoding="utf-8")
-        write_golden(ModelBundle.load(work), work / GOLDEN_FILE)
-        check_golden(ModelBundle.load(work))
-        work.chmod(0o755)
-        work.rename(folder)
+            _write(work, spec, members, model_card, licence, dtype)
+            work.chmod(0o755)
+            work.rename(folder)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    # safetensors has an error of its own for a full disk.
+    except (OSError, SafetensorError) as error:
+        raise OutputError(f"Cannot write the model {folder}: {error}.") from error
+    return ModelBundle.load(folder)
+
+
+def refuse_existing(folder: Path) -> None:
+    """Refuse to write a model over what is there.
+
+    Raises:
+        OutputError: something is there, or the system does not let anyone see.
+    """
+    try:
+        exists = folder.exists()
     except OSError as error:
         raise OutputError(f"Cannot write the model {folder}: {error}.") from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    return ModelBundle.load(folder)
+    if exists:
+        raise OutputError(f"{folder} exists already. Remove it or name another folder for the model.")
+
+
+def _write(work: Path, spec: ModelSpec, members: Mapping[str, Mapping[str, torch.Tensor]], model_card: str, licence: str, dtype: torch.dtype) -> None:
+    """Write the model's files into the empty folder `work` and prove them."""
+    for name in ("configs", "models", "docs"):
+        (work / name).mkdir()
+    stored = stored_names(build_network(spec.network.name, spec.network.kwargs))
+    for name, state in members.items():
+        kept = {key: _stored(value, dtype) for key, value in state.items() if key in stored}
+        save_file(kept, work / "models" / name)
+        # safetensors writes for the owner alone.
+        (work / "models" / name).chmod(0o644)
+    spec = replace(spec, weights={name: sha256_of(work / "models" / name) for name in members})
+    _write_json(work / "configs" / "metadata.json", _metadata(spec))
+    try:
+        _write_json(work / "configs" / "inference.json", inference_config(spec))
+    except ModelError as error:
+        model_card = f"{model_card.rstrip()}\n\n## Stock MONAI\nOnly DeepSeg runs this model, so it has no `configs/inference.json`. {error}\n"
+    (work / "docs" / "README.md").write_text(model_card, encoding="utf-8")
+    (work / "LICENSE").write_text(licence, encoding="utf-8")
+    write_golden(ModelBundle.load(work), work / GOLDEN_FILE)
+    check_golden(ModelBundle.load(work))
 
 
 def _stored(value: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

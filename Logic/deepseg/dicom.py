@@ -103,17 +103,18 @@ def _refuse_colour(folder: Path, header: sitk.ImageFileReader) -> None:
 
 def _refuse_irregular(folder: Path, headers: list[sitk.ImageFileReader]) -> None:
     """ITK stacks slices as if all lay like the first, evenly and at right angles; refuse those where that would move them."""
-    texts = [(_tag(h, _ORIENTATION), _tag(h, _POSITION)) for h in headers]
-    if any(not orientation or not position for orientation, position in texts):
-        raise VolumeError(f"The DICOM series in {folder} does not say where its slices lie (no Image Position or Orientation). Export it again.")
-    orientations = np.array([_numbers(orientation) for orientation, _ in texts])
+    orientations = _numbers(headers, _ORIENTATION, 6)
+    positions = _numbers(headers, _POSITION, 3)
+    if orientations is None or positions is None:
+        raise VolumeError(
+            f"The DICOM series in {folder} does not say where its slices lie (no Image Position or Orientation, or a damaged one). Export it again."
+        )
     in_plane = np.array([[*h.GetSize()[:2], *h.GetSpacing()[:2]] for h in headers], dtype=float)
     for what, values in (("directions", orientations), ("sizes or pixel spacings", in_plane)):
         if np.abs(values - values[0]).max() > _SAME:
             raise VolumeError(
                 f"The slices of the DICOM series in {folder} have different {what}. Put the slices of one stack in a folder of their own."
             )
-    positions = np.array([_numbers(position) for _, position in texts])
     normal = np.cross(orientations[0, :3], orientations[0, 3:])
     depths = (positions - positions[0]) @ normal
     beside = float(np.linalg.norm(positions - positions[0] - np.outer(depths, normal), axis=1).max())
@@ -132,5 +133,10 @@ def _refuse_irregular(folder: Path, headers: list[sitk.ImageFileReader]) -> None
         )
 
 
-def _numbers(text: str) -> list[float]:
-    return [float(v) for v in text.split("\\")]
+def _numbers(headers: list[sitk.ImageFileReader], key: str, count: int) -> np.ndarray | None:
+    """A tag's numbers, one row a slice; None where a slice lacks the tag or has something else there."""
+    try:
+        rows = [[float(part) for part in _tag(header, key).split("\\")] for header in headers]
+    except ValueError:
+        return None
+    return np.array(rows) if all(len(row) == count and np.isfinite(row).all() for row in rows) else None

@@ -7,6 +7,7 @@ since a wrong SUV looks like a right one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from math import exp, inf, log
@@ -18,17 +19,20 @@ _DOSE, _HALF_LIFE = (0x0018, 0x1074), (0x0018, 0x1075)
 _START_DATETIME, _START_TIME = (0x0018, 0x1078), (0x0018, 0x1072)
 
 _UNITS, _SUV_TYPE, _DECAY, _CORRECTED = "0054|1001", "0054|1006", "0054|1102", "0028|0051"
-_WEIGHT = "0010|1030"
+_WEIGHT, _TIMEZONE = "0010|1030", "0008|0201"
 _SERIES_DATE, _SERIES_TIME = "0008|0021", "0008|0031"
 _DATE, _TIME = "0008|0022", "0008|0032"
 _FRAME_REFERENCE_MS, _FRAME_DURATION_MS = "0054|1300", "0018|1242"
 _PHILIPS, _PHILIPS_GROUP = "Philips PET Private Group", "7053|"
 
-_NEEDED = {_UNITS, _SUV_TYPE, _DECAY, _CORRECTED, _WEIGHT, _SERIES_DATE, _SERIES_TIME, _DATE, _TIME, _FRAME_REFERENCE_MS, _FRAME_DURATION_MS}
+_NEEDED = {_UNITS, _SUV_TYPE, _DECAY, _CORRECTED, _WEIGHT, _TIMEZONE, _SERIES_DATE, _SERIES_TIME, _DATE, _TIME}
+_NEEDED |= {_FRAME_REFERENCE_MS, _FRAME_DURATION_MS}
 
 _LARGEST_ERROR = 0.01
 _SMALLEST_DOSE_BQ = 1e4
 _MOST_HALF_LIVES = 10.0
+_WESTERNMOST = timedelta(hours=-10, minutes=-30)
+"""Clocks lie between Hawaii's, 10 hours behind UTC, and New Zealand's in summer, 13 before it: within a day, so a time of day is of one date."""
 
 
 def is_needed(key: str) -> bool:
@@ -90,7 +94,7 @@ def _factor_of_becquerels(name: str, slices: Sequence[Mapping[str, str]], tracer
     if not 0 < half_life_s < inf:
         raise _missing(name, "Radionuclide Half Life (0018,1075)")
     scan = _scan_time(name, slices, half_life_s)
-    waited_s = (scan - _injection_time(name, scan, tracer)).total_seconds()
+    waited_s = (scan - _injection_time(name, scan, slices[0], tracer)).total_seconds()
     if not 0 <= waited_s <= _MOST_HALF_LIVES * half_life_s:
         raise VolumeError(
             f"The PET series {name} begins {waited_s / 3600:.2f} hours after its injection by its tags (Radiopharmaceutical Start, Series and "
@@ -123,16 +127,40 @@ def _scan_time(name: str, slices: Sequence[Mapping[str, str]], half_life_s: floa
     return min(begins)
 
 
-def _injection_time(name: str, scan: datetime, tracer: Mapping[tuple[int, int], str]) -> datetime:
-    if stamp := tracer.get(_START_DATETIME, ""):
-        moment = _parsed(stamp[:8], stamp[8:].split("+")[0].split("-")[0])
-        if moment is not None:
-            return moment
-    clock = _parsed(scan.strftime("%Y%m%d"), tracer.get(_START_TIME, ""))
+def _injection_time(name: str, scan: datetime, tags: Mapping[str, str], tracer: Mapping[tuple[int, int], str]) -> datetime:
+    """When the tracer was given, by the clock that the scan's times are of."""
+    stamp, time = tracer.get(_START_DATETIME, ""), tracer.get(_START_TIME, "")
+    found = re.fullmatch(r"(.{8})([^+-]*)([+-]\d{4})?", stamp.strip())
+    moment = found and _parsed(found[1], found[2])
+    if moment is not None and found[3]:
+        return _in_scans_zone(name, moment - _offset(found[3]), tags.get(_TIMEZONE, ""), time)
+    if moment is not None:
+        return moment
+    clock = _parsed(scan.strftime("%Y%m%d"), time)
     if clock is None:
         raise _missing(name, "Radiopharmaceutical Start DateTime (0018,1078) or Start Time (0018,1072)")
     # A time of day later than the scan's is that of the evening before.
     return clock if clock <= scan else clock - timedelta(days=1)
+
+
+def _in_scans_zone(name: str, moment: datetime, zone: str, time: str) -> datetime:
+    """A moment in UTC by the scan's clock: by its offset `zone`, or where that is not told, by what the same clock showed, `time`."""
+    if re.fullmatch(r"[+-]\d{4}", zone):
+        return moment + _offset(zone)
+    earliest = moment + _WESTERNMOST
+    clock = _parsed(earliest.strftime("%Y%m%d"), time)
+    if clock is None:
+        raise _missing(
+            name,
+            "Timezone Offset From UTC (0008,0201) or Radiopharmaceutical Start Time (0018,1072), needed as its Radiopharmaceutical Start DateTime "
+            "(0018,1078) is of a time zone of its own",
+        )
+    return clock if clock >= earliest else clock + timedelta(days=1)
+
+
+def _offset(zone: str) -> timedelta:
+    """DICOM's '+0130' or '-0500'."""
+    return timedelta(hours=int(zone[:3]), minutes=int(zone[0] + zone[3:]))
 
 
 def _moment(name: str, tags: Mapping[str, str], date: str, time: str, words: str) -> datetime:

@@ -77,6 +77,30 @@ def test_a_model_that_cannot_be_read_back_is_not_written(break_it, tiny_spec, ti
     assert list((tmp_path / "models").glob("*")) == []
 
 
+@pytest.mark.parametrize("name", ["file/model", "file/below/model", "x" * 300], ids=["in a file", "below a file", "a name too long"])
+def test_a_place_that_cannot_be_written_to_is_refused(name, tiny_spec, tiny_weights, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(OutputError, match="Cannot write the model"):
+        ModelBundle.save(tmp_path / name, tiny_spec, {"model.safetensors": tiny_weights}, "card", "licence")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.fixture
+def a_full_disk():
+    """No file can grow beyond a few bytes."""
+    resource = pytest.importorskip("resource", reason="needs limits of a POSIX system")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tiny_spec, tiny_weights, tmp_path, a_full_disk):
+    with pytest.raises(OutputError, match=r"Cannot write the model .*too large"):
+        ModelBundle.save(tmp_path / "models/model", tiny_spec, {"model.safetensors": tiny_weights}, "card", "licence")
+    assert list((tmp_path / "models").iterdir()) == []
+
+
 @pytest.fixture
 def a_volume() -> Volume:
     return golden_phantom(1)

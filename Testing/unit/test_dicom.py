@@ -176,6 +176,21 @@ def test_slices_without_a_position_are_refused(a_stack):
         read_volume(a_stack)
 
 
+@pytest.mark.parametrize("tag", ["ImagePositionPatient", "ImageOrientationPatient"])
+@pytest.mark.parametrize("damage", ["empty number", "a number less", "no number", "infinite"])
+def test_slices_with_a_damaged_position_are_refused(tag, damage, a_stack):
+    path = a_stack / f"{SLICES - 2:03d}.dcm"
+    # Byte for byte, as pydicom does not write such tags.
+    numbers = "\\".join(str(value) for value in pydicom.dcmread(path)[tag].value)
+    first = numbers.rpartition("\\")[0]
+    damaged = {"empty number": f"{first}\\", "a number less": first, "no number": f"{first}\\x", "infinite": f"{first}\\inf"}[damage]
+    content = path.read_bytes()
+    assert content.count(numbers.encode()) == 1
+    path.write_bytes(content.replace(numbers.encode(), damaged.ljust(len(numbers)).encode()))
+    with pytest.raises(VolumeError, match="does not say where its slices lie"):
+        read_volume(a_stack)
+
+
 def test_two_series_are_refused_and_listed(a_stack):
     other = generate_uid()
     for n in (3, 4):

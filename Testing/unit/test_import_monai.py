@@ -111,6 +111,30 @@ def test_the_command_line_imports_and_refuses(written, tmp_path, capsys):
     assert "does not exist" in capsys.readouterr().err
 
 
+LAMBDA = pred("Lambdad", func="$lambda x: torch.where(x[[2]] > 0, 4, x[[0]])")
+
+
+def test_the_command_line_tells_where_deepseg_differs_a_line_each(written, tmp_path, capsys):
+    chain = postprocessing(pred("Activationsd", sigmoid=True), pred("AsDiscreted", threshold=0.5), LAMBDA, invert())
+    metadata = {key: value for key, value in METADATA.items() if key != "network_data_format"}
+    assert cli.main(["import", "monai", str(written(metadata=metadata, postprocessing=chain)), "-o", str(tmp_path / "out")]) == 0
+    notes = [line.removeprefix("Note: ") for line in capsys.readouterr().out.splitlines() if line.startswith("Note: ")]
+    assert [note.split(",")[0] for note in notes] == [
+        "The bundle brings labels back to the image's grid",
+        "The bundle makes a label map of its channels with a piece of code",
+        "The bundle does not name its channels 0",
+    ]
+    assert "'$lambda x: torch.where(x[[2]] > 0, 4, x[[0]])', which is not run: here each channel is a segment of its own" in notes[1]
+    card = (tmp_path / "out/docs/README.md").read_text()
+    assert all(card.count(f"- {note}\n") == 1 for note in notes)
+    assert api.load_model(tmp_path / "out").spec.provenance["differences"] == notes
+
+
+def test_a_bundle_without_differences_has_no_notes(written, tmp_path, capsys):
+    assert cli.main(["import", "monai", str(written()), "-o", str(tmp_path / "out")]) == 0
+    assert "Note:" not in capsys.readouterr().out
+
+
 def test_the_imported_model_runs_in_stock_monais_own_config(written, tmp_path):
     """Its inference.json names MONAI's classes and weights that are there."""
     bundle = api.import_monai(written(), tmp_path / "out")
@@ -202,9 +226,9 @@ def test_sigmoid_labels_may_overlap_and_keep_their_largest_part(written):
 
 
 def test_missing_names_are_numbered_and_told(written):
-    spec, _, notes = read_bundle(written(metadata={"name": "No names"}), "bundle")
+    spec = spec_of(written(metadata={"name": "No names"}))
     assert [label.name for label in spec.labels] == ["segment 1", "segment 2"]
-    assert any("does not name its channels 1, 2" in note for note in notes)
+    assert any("does not name its channels 1, 2" in note for note in spec.provenance["differences"])
     assert spec.citation == "unknown; ask whoever made the bundle"
 
 
@@ -221,6 +245,8 @@ REFUSED = [
     (network(_target_="DenseNet121"), "DenseNet121"),
     (network(out_channels="$len(os.listdir('.'))"), r"os\.listdir"),
     (network(act={"_target_": "torch.nn.ReLU"}), "argument act = torch.nn.ReLU"),
+    (network(spatial_dims=1), "spatial_dims 1, where 2 or 3"),
+    (network(out_channels=10**12), "1 to 1000: 1 in, 1000000000000 out"),
     ({"network_def": "$monai.networks.nets.vista3d132(in_channels=1)"}, r"vista3d132\(in_channels=1\)"),
     ({"preprocessing": preprocessing(image("CropForegroundd", source_key="image"))}, "CropForegroundd"),
     ({"preprocessing": preprocessing(image("Resized", spatial_size=[9, 9, 9]))}, "Resized"),
@@ -247,6 +273,8 @@ REFUSED = [
     (inferer(with_coord=True), "with_coord"),
     ({"postprocessing": postprocessing(invert())}, "neither Activationsd nor argmax"),
     ({"postprocessing": postprocessing(pred("Lambdad", func="$lambda x: x"), argmax())}, "Lambdad"),
+    ({"postprocessing": postprocessing(softmax(), argmax(), LAMBDA)}, "rewrites the bundle's labels with a piece of code"),
+    ({"postprocessing": postprocessing(argmax(), LAMBDA)}, "rewrites the bundle's labels with a piece of code"),
     ({"postprocessing": postprocessing(pred("AsDiscreted", threshold=0.5))}, "raw answers"),
     ({"postprocessing": postprocessing(pred("Activationsd", sigmoid=True), pred("AsDiscreted", threshold=0.3))}, "threshold 0.3"),
     ({"postprocessing": postprocessing(pred("Activationsd", other="$torch.tanh"), argmax())}, "torch.tanh"),
@@ -262,6 +290,25 @@ def test_what_deepseg_does_not_do_is_refused_by_name(changes, named, written, tm
     with pytest.raises(ModelError, match=named):
         api.import_monai(written(**changes), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        inferer(roi_size="$['x' * 100] * 900"),
+        inferer(padding_mode="$'x' * 90000"),
+        {"network_def": "$[1] * 90000"},
+        {"inferer": "$[1] * 90000"},
+        {"postprocessing": "$[1] * 90000"},
+        {"preprocessing": preprocessing(image("Orientationd", axcodes="$'x' * 90000"))},
+        {"checkpointloader": {**CONFIG["checkpointloader"], "load_path": "$'/' + 'x' * 90000"}},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_refusals_are_short_whatever_a_bundle_says(changes, written, tmp_path):
+    with pytest.raises(ModelError) as refusal:
+        api.import_monai(written(**changes), tmp_path / "out")
+    assert len(str(refusal.value)) < 600
 
 
 class Trap:
@@ -355,6 +402,32 @@ def test_a_zip_file_that_unpacks_to_too_much_is_refused(written, tmp_path, monke
     monkeypatch.setattr(monai_archive, "MAX_BYTES", 1000)
     with pytest.raises(ModelError, match="unpacks to more than"):
         api.import_monai(path, tmp_path / "out")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA], ids=["deflate", "bzip2", "LZMA"])
+def test_a_zip_file_damaged_inside_is_refused(method, tmp_path):
+    path = tmp_path / "bundle.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("bundle/weights", np.random.default_rng(0).bytes(9000))
+    data = bytearray(path.read_bytes())
+    data[200:240] = bytes(40)
+    path.write_bytes(data)
+    with pytest.raises(ModelError, match="cannot be unpacked"):
+        api.import_monai(path, tmp_path / "out")
+
+
+def test_a_zip_file_whose_names_are_no_text_is_refused(tmp_path):
+    path = tmp_path / "bundle.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("bundle/é", "")
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xff\xff"))
+    with pytest.raises(ModelError, match="cannot be unpacked"):
+        api.import_monai(path, tmp_path / "out")
+
+
+def test_what_is_unpacked_lies_in_a_folder_that_no_sweep_of_deepsegs_takes(written, tmp_path):
+    with monai_archive.opened(zipped(written())) as folder:
+        assert folder.name.startswith("monai-bundle-")
 
 
 def test_a_damaged_zip_file_and_something_else_are_refused(written, tmp_path):

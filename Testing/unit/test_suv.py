@@ -120,6 +120,34 @@ def test_a_start_time_without_a_date_is_of_the_scans_day_or_the_evening_before(t
     assert suv_of_5000(folder) == pytest.approx(SUV_OF_5000, rel=1e-5)
 
 
+ZONES = {
+    "the same zone": ("20240305100000+0200", "+0200", None),
+    "UTC": ("20240305080000.00+0000", "+0200", None),
+    "UTC, with a start time that is not needed": ("20240305080000+0000", "+0200", "080000"),
+    "a zone to the west": ("20240305043000-0330", "+0200", None),
+    "a zone beyond midnight": ("20240304223000-0930", "+0200", None),
+    "an own zone in the west": ("20240305150000+0000", "-0500", None),
+    "no own zone, but the clock's time": ("20240305080000+0000", None, "100000"),
+    "no own zone, Hawaii": ("20240305200000+0000", None, "100000"),
+    "no own zone, New Zealand in summer": ("20240304210000+0000", None, "100000"),
+}
+
+
+@pytest.mark.parametrize("name", ZONES)
+def test_a_start_with_a_time_zone_is_brought_to_the_scans(name, tmp_path):
+    """The injection is at 10:00 by the scan's clock, an hour before the scan."""
+    stamp, zone, time = ZONES[name]
+    tracer = {"RadiopharmaceuticalStartDateTime": stamp, "RadiopharmaceuticalStartTime": time}
+    assert suv_of_5000(save_series(tmp_path / "pet", tracer=tracer, TimezoneOffsetFromUTC=zone)) == pytest.approx(SUV_OF_5000, rel=1e-5)
+
+
+def test_a_start_days_before_keeps_its_day_without_the_own_zone(tmp_path):
+    """Zr-89, half life 78.41 h, three days and an hour before: 73 / 78.41 half lives."""
+    tracer = {"RadionuclideHalfLife": "282276", "RadiopharmaceuticalStartDateTime": "20240302080000+0000", "RadiopharmaceuticalStartTime": "100000"}
+    expected = NO_DECAY_SUV_OF_5000 * 2 ** (73 / 78.41)
+    assert suv_of_5000(save_series(tmp_path / "pet", tracer=tracer)) == pytest.approx(expected, rel=1e-5)
+
+
 def test_later_beds_are_corrected_to_the_series_begin(tmp_path):
     assert suv_of_5000(save_series(tmp_path / "pet", AcquisitionTime="111500")) == pytest.approx(SUV_OF_5000, rel=1e-5)
 
@@ -151,6 +179,11 @@ REFUSED = {
         {},
         {"RadiopharmaceuticalStartDateTime": None, "RadiopharmaceuticalStartTime": None},
         r"lacks Radiopharmaceutical Start DateTime \(0018,1078\) or Start Time",
+    ),
+    "injection in a zone that cannot be compared": (
+        {},
+        {"RadiopharmaceuticalStartDateTime": "20240305080000+0000", "RadiopharmaceuticalStartTime": None},
+        r"lacks Timezone Offset From UTC \(0008,0201\) or Radiopharmaceutical Start Time",
     ),
     "sequence": ({}, dict.fromkeys(TRACER), r"lacks Radionuclide Total Dose"),
     "series time": ({"SeriesTime": None}, {}, r"lacks Series Date and Time"),

@@ -44,4 +44,6 @@ def _tell(bundle: api.ModelBundle) -> None:
     spec = bundle.spec
     print(f"{spec.title}: {', '.join(label.name for label in spec.labels)}")
     print(f"Licence: {spec.licence}")
+    for note in spec.provenance.get("differences", ()):
+        print(f"Note: {note}")
     print(f"Written: {bundle.folder}")

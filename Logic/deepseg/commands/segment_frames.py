@@ -19,10 +19,10 @@ def is_sequence(path: Path) -> bool:
 
 
 def run_frames(options: argparse.Namespace, bundle: api.ModelBundle, roi: api.Box | None) -> None:
-    """Segment each frame of the inputs, which all have the same number of frames.
+    """Segment each frame of the inputs, which all have the same number of frames; those on another grid than the first input's are resampled.
 
     Raises:
-        DeepSegError: as `deepseg segment`; or the frames' numbers or grids differ.
+        DeepSegError: as `deepseg segment`; or the numbers of frames differ.
     """
     sequences = [api.read_sequence(path) for path in options.images]
     count = len(sequences[0])

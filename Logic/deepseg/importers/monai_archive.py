@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 
 from deepseg.errors import ModelError
@@ -30,11 +31,12 @@ def opened(source: Path) -> Iterator[Path]:
         return
     if not zipfile.is_zipfile(source):
         raise ModelError(f"{source} is neither a folder nor a zip file; expected a MONAI bundle.")
-    work = Path(tempfile.mkdtemp(prefix="deepseg-"))
+    work = Path(tempfile.mkdtemp(prefix="monai-bundle-"))
     try:
         try:
             _unpack(source, work)
-        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
+        # ValueError: names that are no text.
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, LZMAError, RuntimeError, NotImplementedError) as error:
             raise ModelError(f"{source} cannot be unpacked: {error}. Get the bundle again.") from error
         yield work
     finally:

@@ -7,6 +7,7 @@ from typing import Any
 
 from deepseg.errors import ModelError
 from deepseg.importers.monai_config import Component
+from deepseg.importers.monai_limits import shown
 
 KEYS = frozenset({"keys", "allow_missing_keys", "lazy"})
 """Arguments of every dictionary transform that do not change numbers."""
@@ -46,10 +47,10 @@ def numbers(component: Component, value: Any, what: str, count: int | None = Non
     """
     items = value if isinstance(value, list) else [value]
     if not items or not all(isinstance(item, (int, float)) and not isinstance(item, bool) for item in items):
-        raise refuse(component, f"has {what} {value!r}, where numbers were expected")
+        raise refuse(component, f"has {what} {shown(value)}, where numbers were expected")
     if count is not None and len(items) != count:
         if isinstance(value, list):
-            raise refuse(component, f"has {what} {value!r}, where {count} numbers were expected")
+            raise refuse(component, f"has {what} {shown(value)}, where {count} numbers were expected")
         items = items * count
     return items
 
@@ -68,7 +69,7 @@ def transforms_of(value: Any, what: str) -> list[Component]:
         return transforms_of(arguments(value, {"transforms": []}, ("map_items", "unpack_items", "log_stats", "lazy"))["transforms"], what)
     if isinstance(value, list):
         return [component for item in value for component in transforms_of(item, what)]
-    raise ModelError(f"The bundle's {what} are {value!r}, where transforms were expected; the bundle cannot be imported.")
+    raise ModelError(f"The bundle's {what} are {shown(value)}, where transforms were expected; the bundle cannot be imported.")
 
 
 def transform_name(component: Component) -> str:

@@ -15,11 +15,13 @@ import torch
 
 from deepseg import __version__
 from deepseg.bundle import ModelBundle, sha256_of
-from deepseg.errors import ModelError, OutputError
+from deepseg.bundle_writer import refuse_existing
+from deepseg.errors import ModelError
 from deepseg.importers.monai_archive import bundle_root, opened
 from deepseg.importers.monai_arguments import transforms_of
 from deepseg.importers.monai_card import licence_of, model_card
 from deepseg.importers.monai_config import BundleConfig, read_config
+from deepseg.importers.monai_limits import shown
 from deepseg.importers.monai_metadata import kept_labels, model_id, read_inputs, read_labels, text
 from deepseg.importers.monai_network import channel_counts, read_network, spatial_dims
 from deepseg.importers.monai_output import read_output, read_window
@@ -33,21 +35,20 @@ _CONFIGS = ("inference.json", "inference.yaml", "inference.yml")
 
 def import_monai(source: Path, output: Path, wanted_id: str | None = None) -> ModelBundle:
     """Write the model of a bundle; see `deepseg.api.import_monai`."""
-    if output.exists():
-        raise OutputError(f"{output} exists already. Remove it or name another folder for the model.")
+    refuse_existing(output)
     if not source.exists():
         raise ModelError(f"{source} does not exist; name the folder or zip file of a MONAI bundle.")
     with opened(source) as folder:
         root = bundle_root(folder)
         name = root.name if root != folder else source.stem
-        spec, weights, notes = read_bundle(root, name, wanted_id)
+        spec, weights = read_bundle(root, name, wanted_id)
         state = _fitting(read_state(weights), spec, weights)
         _, licence = licence_of(root, {})
-        return ModelBundle.save(output, spec, {"model.safetensors": state}, model_card(spec, notes, root), licence, dtype=torch.float32)
+        return ModelBundle.save(output, spec, {"model.safetensors": state}, model_card(spec, root), licence, dtype=torch.float32)
 
 
-def read_bundle(root: Path, name: str, wanted_id: str | None = None) -> tuple[ModelSpec, Path, list[str]]:
-    """A bundle's spec, its weight file, and what DeepSeg does in another way; `name` is the folder's or the archive's.
+def read_bundle(root: Path, name: str, wanted_id: str | None = None) -> tuple[ModelSpec, Path]:
+    """A bundle's spec, whose provenance tells where DeepSeg differs, and its weight file; `name` is the folder's or the archive's.
 
     Raises:
         ModelError: the bundle is damaged, or needs what DeepSeg does not have; the part is named.
@@ -69,7 +70,8 @@ def read_bundle(root: Path, name: str, wanted_id: str | None = None) -> tuple[Mo
     preprocessing = read_preprocessing(transforms_of(_optional(config, "preprocessing"), "preprocessing"), inputs)
     window = read_window(_optional(config, "inferer"), spatial_dims(network))
     output = read_output(transforms_of(_optional(config, "postprocessing"), "postprocessing"), answers)
-    labels, notes = read_labels(metadata, output, answers)
+    labels, unnamed = read_labels(metadata, output, answers)
+    differences = [*output.notes, *unnamed]
     weights = _inside(root, _checkpoint(config))
     told = ("authors", "data_source", "eval_metrics", "monai_version")
     spec = ModelSpec(
@@ -93,9 +95,10 @@ def read_bundle(root: Path, name: str, wanted_id: str | None = None) -> tuple[Mo
             **{key.replace("_", " "): text(metadata, key) for key in told if metadata.get(key)},
             "weights": f"{weights.name}, SHA-256 {sha256_of(weights)}" if weights.is_file() else weights.name,
             "imported by": f"DeepSeg {__version__}; weights as float32",
+            **({"differences": differences} if differences else {}),
         },
     )
-    return spec, weights, [*output.notes, *notes]
+    return spec, weights
 
 
 def _optional(config: BundleConfig, identity: str) -> Any:
@@ -114,7 +117,7 @@ def _checkpoint(config: BundleConfig) -> str:
                 path = config.get(f"{place}::load_path")
                 if isinstance(path, str):
                     return path
-                raise ModelError(f"{config.source} has the checkpoint {path!r}, where a file's path was expected; it cannot be imported.")
+                raise ModelError(f"{config.source} has the checkpoint {shown(path)}, where a file's path was expected; it cannot be imported.")
     return "models/model.pt"
 
 
@@ -126,7 +129,7 @@ def _inside(root: Path, named: Any) -> Path:
     """
     path = (root / str(named)).resolve()
     if not isinstance(named, str) or not path.is_relative_to(root.resolve()):
-        raise ModelError(f"The bundle names the file {named!r}, which does not lie in it; it is not opened.")
+        raise ModelError(f"The bundle names the file {shown(named)}, which does not lie in it; it is not opened.")
     return path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +35,10 @@ def licence_of(root: Path, metadata: dict[str, Any]) -> tuple[str, str]:
     return words, (whole or f"The licence of these weights is {UNKNOWN}.") + "\n"
 
 
-def model_card(spec: ModelSpec, notes: Sequence[str], root: Path) -> str:
+def model_card(spec: ModelSpec, root: Path) -> str:
     """docs/README.md of an imported bundle."""
+    made = dict(spec.provenance)
+    notes = made.pop("differences", [])
     own = root / "docs" / "README.md"
     lines = [
         *(f"# {spec.title}", "", "**For research, not for clinical use.**", "", spec.summary, ""),
@@ -51,7 +52,7 @@ def model_card(spec: ModelSpec, notes: Sequence[str], root: Path) -> str:
         "",
         *(["## Where DeepSeg differs from the bundle", *(f"- {note}" for note in notes), ""] if notes else []),
         "## How it was made",
-        *(f"- {key}: {value}" for key, value in spec.provenance.items()),
+        *(f"- {key}: {value}" for key, value in made.items()),
         "",
         *("## Accuracy", "DeepSeg has not measured it; what the bundle tells is above.", ""),
         *("## Licence and attribution", f"Licence: {spec.licence}.", "", f"Citation: {spec.citation}", ""),

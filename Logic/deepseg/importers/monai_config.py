@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from deepseg.errors import ModelError
 from deepseg.importers.monai_expressions import REFERENCE, NotEvaluatedError, evaluate
+from deepseg.importers.monai_limits import count_items, shown
 
 _MAX_PARTS = 100_000
 _MAX_BYTES = 16 << 20
@@ -28,8 +29,8 @@ class Component:
 
     target: str
     where: str
-    _node: dict[str, Any]
-    _config: BundleConfig
+    _node: dict[str, Any] = field(repr=False)
+    _config: BundleConfig = field(repr=False)
 
     @property
     def given(self) -> set[str]:
@@ -43,6 +44,10 @@ class Component:
             ModelError: it needs what is not evaluated.
         """
         return self._config.resolved(self._node[name], f"{self.where}::{name}") if name in self._node else default
+
+    def written(self, name: str) -> Any:
+        """An argument as the config has it, not resolved."""
+        return self._node.get(name)
 
     def monai_name(self, package: str) -> str | None:
         """Its class's name where that is one of MONAI's, bare or below `package`; None for anything else."""
@@ -109,7 +114,7 @@ class BundleConfig:
     def load_arrays(self, path: str) -> Any:
         """Arrays of a file in the bundle, for expressions."""
         if self._load is None or not isinstance(path, str):
-            raise NotEvaluatedError(f"the call 'torch.load' of {path!r}")
+            raise NotEvaluatedError(f"the call 'torch.load' of {shown(path)}")
         return self._load(path)
 
     def _node(self, identity: str) -> Any:
@@ -123,9 +128,7 @@ class BundleConfig:
         return node
 
     def _value(self, node: Any, where: str) -> Any:
-        self._parts += 1
-        if self._parts > _MAX_PARTS:
-            raise ModelError(f"{self.source} resolves to more than {_MAX_PARTS} parts; this is no config of a segmentation network.")
+        self._count(1)
         if isinstance(node, str):
             return self._text(node, where)
         if isinstance(node, list):
@@ -135,6 +138,11 @@ class BundleConfig:
         if isinstance(node, dict):
             return self._component(node, where) if "_target_" in node else self._dictionary(node, where)
         return node
+
+    def _count(self, parts: int) -> None:
+        self._parts += parts
+        if self._parts > _MAX_PARTS:
+            raise ModelError(f"{self.source} resolves to more than {_MAX_PARTS} parts; this is no config of a segmentation network.")
 
     def _dictionary(self, node: dict[str, Any], where: str) -> dict[str, Any]:
         values = {key: self._value(item, f"{where}::{key}") for key, item in node.items()}
@@ -146,9 +154,9 @@ class BundleConfig:
             return _NOTHING
         target, mode = node["_target_"], node.get("_mode_", "default")
         if not isinstance(target, str) or target.startswith("$"):
-            raise ModelError(f"{self.source}: '{where}' takes its class from {target!r}; only the name of a class of MONAI is allowed.")
+            raise ModelError(f"{self.source}: '{where}' takes its class from {shown(target)}; only the name of a class of MONAI is allowed.")
         if mode != "default":
-            raise ModelError(f"{self.source}: '{where}' makes {target} in the mode {mode!r}, which DeepSeg does not know.")
+            raise ModelError(f"{self.source}: '{where}' makes {target} in the mode {shown(mode)}, which DeepSeg does not know.")
         return Component(target, where, node, self)
 
     def _text(self, text: str, where: str) -> Any:
@@ -157,13 +165,15 @@ class BundleConfig:
         text = _absolute(text.replace("#", "::"), where)
         if text.startswith("$"):
             try:
-                return evaluate(text[1:].strip(), self)
+                value = evaluate(text[1:].strip(), self)
             except NotEvaluatedError as error:
                 shown = text if len(text) <= 160 else text[:157] + "..."
                 raise ModelError(
                     f"{self.source}: '{where}' is the expression '{shown}', which holds {error}. DeepSeg evaluates references, literals and "
                     "arithmetic only and runs no code of a bundle, so this bundle cannot be imported."
                 ) from error
+            self._count(count_items(value))
+            return value
         if text.startswith("%") and "." in text:
             raise ModelError(f"{self.source}: '{where}' takes '{text}' from another file, which DeepSeg does not read.")
         if REFERENCE.fullmatch(text) or text.startswith("%"):

@@ -14,11 +14,12 @@ import warnings
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from deepseg.importers.monai_limits import MAX_ITEMS, count_items, shown
+
 REFERENCE = re.compile(r"@\w*(?:::\w*)*")
 """As MONAI finds references; `#` has become `::` before."""
 
 _MAX_TEXT = 4000
-_MAX_ITEMS = 100_000
 _MAX_NUMBER = 2**63
 
 _TYPES = ("float16", "float32", "float64", "uint8", "int8", "int16", "int32", "int64")
@@ -94,7 +95,7 @@ def evaluate(text: str, names: Names) -> Any:
     except (RecursionError, MemoryError) as error:
         raise NotEvaluatedError("more nested parts than are allowed") from error
     except (TypeError, ValueError, ArithmeticError, LookupError) as error:
-        raise NotEvaluatedError(f"what cannot be computed ({error})") from error
+        raise NotEvaluatedError(f"what cannot be computed ({shown(str(error))})") from error
 
 
 class _Reader:
@@ -112,9 +113,9 @@ class _Reader:
             case ast.Attribute() if (dotted := self._shown(node)) in CONSTANTS:
                 return CONSTANTS[dotted]
             case ast.List(elts=items) | ast.Tuple(elts=items):
-                return [self.value(item) for item in items]
+                return _within_limits([self.value(item) for item in items])
             case ast.Dict(keys=keys, values=values) if None not in keys:
-                return {self.value(key): self.value(value) for key, value in zip(keys, values, strict=True)}
+                return _within_limits({self.value(key): self.value(value) for key, value in zip(keys, values, strict=True)})
             case ast.UnaryOp(op=sign, operand=operand) if type(sign) in _SIGNS:
                 return _SIGNS[type(sign)](self.value(operand))
             case ast.BinOp(left=left, op=sign, right=right) if type(sign) in _ARITHMETIC:
@@ -145,8 +146,10 @@ class _Reader:
             raise NotEvaluatedError(f"arithmetic of {type(left).__name__} and {type(right).__name__}")
         if sign is ast.Pow and (abs(right) > 64 or abs(left) > 1e9):
             raise NotEvaluatedError(f"the power {left} ** {right}, which is too large")
-        if repeated and _size(left) * _size(right) > _MAX_ITEMS:
-            raise NotEvaluatedError(f"more than {_MAX_ITEMS} items or characters")
+        if repeated:
+            times, whole = (left, right) if isinstance(left, int) else (right, left)
+            if times * (count_items(whole) - 1) > MAX_ITEMS:
+                raise NotEvaluatedError(f"more than {MAX_ITEMS} items or characters")
         return _within_limits(_ARITHMETIC[sign](left, right))
 
     def _joined(self, every: bool, parts: list[ast.expr]) -> Any:
@@ -195,13 +198,9 @@ class _Reader:
         return text if len(text) <= 100 else text[:97] + "..."
 
 
-def _size(value: Any) -> int:
-    return max(value, 0) if isinstance(value, int) else len(value)
-
-
 def _within_limits(value: Any) -> Any:
     if isinstance(value, complex) or (isinstance(value, (int, float)) and abs(value) > _MAX_NUMBER):
         raise NotEvaluatedError("a number that is too large")
-    if isinstance(value, (str, list)) and len(value) > _MAX_ITEMS:
-        raise NotEvaluatedError(f"more than {_MAX_ITEMS} items or characters")
+    if count_items(value) > MAX_ITEMS:
+        raise NotEvaluatedError(f"more than {MAX_ITEMS} items or characters")
     return value

@@ -8,6 +8,7 @@ from typing import Any
 
 from deepseg.importers.monai_arguments import KEYS, arguments, numbers, refuse
 from deepseg.importers.monai_config import Component
+from deepseg.importers.monai_limits import shown
 from deepseg.spec import IntensityStep
 
 Spacing = tuple[float | None, float | None, float | None]
@@ -38,7 +39,7 @@ def refuse_other_types(component: Component) -> None:
     """Numbers are float32 everywhere; 64 bits in between change nothing that can be seen."""
     for dtype in (given if isinstance(given := component.argument("dtype"), list) else [given]) if "dtype" in component.given else []:
         if dtype not in (None, "float32", "float64", "float"):
-            raise refuse(component, f"makes numbers of type {dtype!r}, where DeepSeg has float32")
+            raise refuse(component, f"makes numbers of type {shown(dtype)}, where DeepSeg has float32")
 
 
 def _scale_range(component: Component, channels: list[Channel]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from deepseg.errors import ModelError
 from deepseg.importers.colors import distinct_color
+from deepseg.importers.monai_limits import shown
 from deepseg.importers.monai_output import Output
 from deepseg.importers.monai_transforms import Preprocessing
 from deepseg.spec import InputSpec
@@ -86,7 +87,7 @@ def kept_labels(output: Output, labels: tuple[Label, ...]) -> tuple[int, ...]:
         return tuple(label.value for label in labels)
     values = sorted({label + output.onehot for label in output.keep_largest} - {0})
     if any(not 0 < value <= len(labels) for value in values):
-        raise ModelError(f"The bundle keeps the largest part of the labels {output.keep_largest}, but its network has {len(labels)} labels.")
+        raise ModelError(f"The bundle keeps the largest part of the labels {shown(output.keep_largest)}, but its network has {len(labels)} labels.")
     return tuple(values)
 
 

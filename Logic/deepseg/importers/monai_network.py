@@ -7,6 +7,7 @@ from typing import Any
 from deepseg.errors import ModelError
 from deepseg.importers.monai_arguments import arguments, named, refuse
 from deepseg.importers.monai_config import BundleConfig, Component
+from deepseg.importers.monai_limits import shown
 from deepseg.networks.monai_networks import MONAI_NETWORKS
 from deepseg.spec import NetworkSpec
 
@@ -24,11 +25,13 @@ ALIASES = {
 }
 """Other names that MONAI has for them."""
 
-_DROPPED = {"SwinUNETR": {"img_size"}, "UNETR": set(), "FlexibleUNet": {"pretrained"}}
+_DROPPED = {"SwinUNETR": {"img_size"}, "FlexibleUNet": {"pretrained"}}
 """Arguments that newer MONAI does not take, or that only tell where weights come from."""
 
 _RENAMED = {"UNETR": {"pos_embed": "proj_type"}}
 """Arguments that newer MONAI takes under another name."""
+
+_MOST_CHANNELS = 1000
 
 
 def read_network(config: BundleConfig) -> NetworkSpec:
@@ -42,7 +45,9 @@ def read_network(config: BundleConfig) -> NetworkSpec:
         raise ModelError(f"{config.source} defines neither 'network_def' nor 'network', so this is no bundle of one segmentation network.")
     defined = config.get(place)
     if not isinstance(defined, Component):
-        raise ModelError(f"{config.source} defines its network as {defined!r}, where one of MONAI's classes was expected; it cannot be imported.")
+        raise ModelError(
+            f"{config.source} defines its network as {shown(defined)}, where one of MONAI's classes was expected; it cannot be imported."
+        )
     name = defined.monai_name("monai.networks.nets") or ""
     name = ALIASES.get(name, name)
     if name not in NAMES:
@@ -59,21 +64,29 @@ def channel_counts(network: NetworkSpec) -> tuple[int, int]:
     """Channels a network takes and answers.
 
     Raises:
-        ModelError: its arguments do not tell.
+        ModelError: its arguments do not tell, or more than any segmentation network has.
     """
     known = {"BasicUNet": (1, 2), "BasicUNetPlusPlus": (1, 2), "SegResNet": (1, 2), "SegResNetDS": (1, 2), "VNet": (1, 1)}
     known |= {"HighResNet": (1, 1), "MedNeXt": (1, 2)}
     default = known.get(network.name, (None, None))
     counts = network.kwargs.get("in_channels", default[0]), network.kwargs.get("num_classes", network.kwargs.get("out_channels", default[1]))
-    if not all(isinstance(count, int) and count > 0 for count in counts):
-        raise ModelError(f"The bundle's network {network.name} does not tell its channels: {counts[0]!r} in, {counts[1]!r} out.")
+    if not all(isinstance(count, int) and 0 < count <= _MOST_CHANNELS for count in counts):
+        raise ModelError(
+            f"The bundle's network {network.name} must tell its channels, 1 to {_MOST_CHANNELS}: {shown(counts[0])} in, {shown(counts[1])} out."
+        )
     return counts
 
 
 def spatial_dims(network: NetworkSpec) -> int:
-    """2 or 3, as the network's images have axes."""
-    default = 2 if network.name == "FlexibleUNet" else 3
-    return network.kwargs.get("spatial_dims", default)
+    """2 or 3, as the network's images have axes.
+
+    Raises:
+        ModelError: it is another number.
+    """
+    dims = network.kwargs.get("spatial_dims", 2 if network.name == "FlexibleUNet" else 3)
+    if dims not in (2, 3):
+        raise ModelError(f"The bundle's network {network.name} has spatial_dims {shown(dims)}, where 2 or 3 was expected; it cannot be imported.")
+    return dims
 
 
 def _dints(component: Component) -> dict[str, Any]:

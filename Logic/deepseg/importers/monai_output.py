@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from deepseg.errors import ModelError
 from deepseg.importers.monai_arguments import KEYS, arguments, named, numbers, refuse, transform_name
 from deepseg.importers.monai_config import Component
+from deepseg.importers.monai_limits import shown
 from deepseg.spec import WindowSpec
 from deepseg.windows import GAUSSIAN_SIGMA
 
@@ -26,7 +27,7 @@ def read_window(inferer: object, dims: int) -> WindowSpec:
         ModelError: it works in another way, or has settings that DeepSeg does not do.
     """
     if not isinstance(inferer, Component):
-        raise ModelError(f"The bundle's inferer is {inferer!r}, where one of MONAI's was expected; the bundle cannot be imported.")
+        raise ModelError(f"The bundle's inferer is {shown(inferer)}, where one of MONAI's was expected; the bundle cannot be imported.")
     name = inferer.monai_name("monai.inferers") or ""
     if name == "SimpleInferer":
         raise refuse(inferer, "shows the whole image to the network at once, whatever its size; DeepSeg works in windows of one size")
@@ -40,17 +41,20 @@ def read_window(inferer: object, dims: int) -> WindowSpec:
     size = [int(side) for side in numbers(inferer, given["roi_size"], "roi_size", dims)]
     overlap = {float(share) for share in numbers(inferer, given["overlap"], "overlap")}
     if min(size) < 1:
-        raise refuse(inferer, f"has roi_size {given['roi_size']!r}: a side that is as long as the image, where DeepSeg's windows have one size")
+        raise refuse(inferer, f"has roi_size {shown(given['roi_size'])}: a side that is as long as the image, where DeepSeg's windows have one size")
     if len(overlap) > 1:
-        raise refuse(inferer, f"has overlap {given['overlap']!r}, where DeepSeg has one for all axes")
+        raise refuse(inferer, f"has overlap {shown(given['overlap'])}, where DeepSeg has one for all axes")
     if given["padding_mode"] not in _PADDINGS or given["cval"] != 0:
         raise refuse(
-            inferer, f"fills small images up with {given['padding_mode']!r} ({given['cval']!r}), where DeepSeg has {' and '.join(_PADDINGS)} (0)"
+            inferer,
+            f"fills small images up with {shown(given['padding_mode'])} ({shown(given['cval'])}), where DeepSeg has {' and '.join(_PADDINGS)} (0)",
         )
     if given["mode"] not in ("constant", "gaussian") or given["with_coord"]:
-        raise refuse(inferer, f"blends windows by {given['mode']!r} (with_coord {given['with_coord']!r}), where DeepSeg has constant and gaussian")
+        raise refuse(
+            inferer, f"blends windows by {shown(given['mode'])} (with_coord {shown(given['with_coord'])}), where DeepSeg has constant and gaussian"
+        )
     if given["mode"] == "gaussian" and set(numbers(inferer, given["sigma_scale"], "sigma_scale")) != {GAUSSIAN_SIGMA}:
-        raise refuse(inferer, f"has sigma_scale {given['sigma_scale']!r}, where DeepSeg has {GAUSSIAN_SIGMA}")
+        raise refuse(inferer, f"has sigma_scale {shown(given['sigma_scale'])}, where DeepSeg has {GAUSSIAN_SIGMA}")
     if dims == 2:
         size.insert(int(numbers(inferer, given["spatial_dim"], "spatial_dim")[0]), 1)
     context = 0 if dims == 2 else None
@@ -66,7 +70,7 @@ class Output:
         discrete: how probabilities become labels: 'argmax' or 'threshold'.
         keep_largest: channels, or labels, of which the largest part is kept; 'all'; or empty.
         onehot: whether those are channels.
-        notes: what the bundle does in another way, for the model card.
+        notes: what the bundle does in another way, for the user and the model card.
     """
 
     activation: str | None = None
@@ -95,9 +99,7 @@ def read_output(transforms: list[Component], channel_count: int) -> Output:
         elif name == "Invertd":
             output.inverted = True
         elif name == "Lambdad" and output.discrete:
-            output.notes.append(
-                "The bundle rewrites its labels with a piece of code after the threshold; here each label stays as the network gives it."
-            )
+            _rewritten(component, output)
         elif name not in _IGNORED:
             known = ", ".join(sorted({*_IGNORED, "Activationsd", "AsDiscreted", "Invertd", "KeepLargestConnectedComponentd"}))
             raise ModelError(
@@ -135,7 +137,7 @@ def _discrete(component: Component, output: Output, channel_count: int) -> None:
         output.discrete = "argmax"
     elif threshold is not None:
         if threshold != 0.5:
-            raise refuse(component, f"has the threshold {threshold!r}, where DeepSeg has 0.5")
+            raise refuse(component, f"has the threshold {shown(threshold)}, where DeepSeg has 0.5")
         if output.activation is None and output.discrete is None:
             raise refuse(component, "sets a threshold to the network's raw answers, which DeepSeg does not do")
         if output.activation == "softmax" and output.discrete is None and channel_count != 2:
@@ -143,6 +145,16 @@ def _discrete(component: Component, output: Output, channel_count: int) -> None:
         output.discrete = output.discrete or "threshold"
     if output.discrete and not output.inverted:
         output.notes.append("The bundle brings labels back to the image's grid, DeepSeg probabilities: edges may differ by a voxel.")
+
+
+def _rewritten(component: Component, output: Output) -> None:
+    """Channels that overlap stay the segments they are, whatever label map the bundle makes of them; exclusive labels would mean something else."""
+    if output.activation != "sigmoid":
+        raise refuse(component, "rewrites the bundle's labels with a piece of code, which DeepSeg does not run, so its labels would be other ones")
+    output.notes.append(
+        f"The bundle makes a label map of its channels with a piece of code, {shown(component.written('func'))}, which is not run: here each channel "
+        "is a segment of its own, numbered in the network's order."
+    )
 
 
 def _keep_largest(component: Component, output: Output, channel_count: int) -> None:

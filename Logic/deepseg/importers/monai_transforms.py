@@ -9,6 +9,7 @@ from deepseg.errors import ModelError
 from deepseg.importers.monai_arguments import KEYS, arguments, named, numbers, refuse, transform_name
 from deepseg.importers.monai_config import Component
 from deepseg.importers.monai_intensities import INTENSITIES, Channel, Spacing, refuse_other_types
+from deepseg.importers.monai_limits import shown
 from deepseg.spec import IntensityStep
 
 
@@ -106,7 +107,7 @@ def _concatenate(component: Component, images: dict[str, list[Channel]]) -> None
     given = arguments(component, {"name": "image", "dim": 0}, KEYS)
     missing = [key for key in _keys(component) if key not in images]
     if given["dim"] != 0 or missing:
-        raise refuse(component, f"joins {missing or 'another dimension than the channels'}, which DeepSeg cannot")
+        raise refuse(component, f"joins {shown(missing) if missing else 'another dimension than the channels'}, which DeepSeg cannot")
     images[given["name"]] = [channel for key in _keys(component) for channel in images[key]]
 
 
@@ -117,7 +118,7 @@ def _orient(component: Component, channels: list[Channel]) -> None:
     codes = "RAS" if given["as_closest_canonical"] else given["axcodes"]
     codes = "".join(codes) if isinstance(codes, list) and all(isinstance(code, str) for code in codes) else codes
     if not isinstance(codes, str) or sorted("".join({"L": "R", "P": "A", "I": "S"}.get(code, code) for code in codes)) != ["A", "R", "S"]:
-        raise refuse(component, f"asks for the axes {codes!r}, where three like 'RAS' were expected")
+        raise refuse(component, f"asks for the axes {shown(codes)}, where three like 'RAS' were expected")
     for channel in channels:
         if channel.spacing_mm is not None and any(channel.spacing_mm):
             raise refuse(component, "comes after Spacingd, where the grids of flipped images differ by a part of a voxel from DeepSeg's")
@@ -131,12 +132,14 @@ def _space(component: Component, channels: list[Channel]) -> None:
         name: given[name][0] if isinstance(given[name], list) and len(set(given[name])) == 1 else given[name] for name in ("mode", "padding_mode")
     }
     if alike != {"mode": "bilinear", "padding_mode": "border"}:
-        raise refuse(component, f"resamples with {alike['mode']!r} and {alike['padding_mode']!r}, where DeepSeg does MONAI's 'bilinear' and 'border'")
+        raise refuse(
+            component, f"resamples with {shown(alike['mode'])} and {shown(alike['padding_mode'])}, where DeepSeg does MONAI's 'bilinear' and 'border'"
+        )
     for name in ("diagonal", "scale_extent", "min_pixdim", "max_pixdim"):
         if given[name] not in (False, None, [False]):
-            raise refuse(component, f"has {name} = {given[name]!r}, which DeepSeg does not do")
+            raise refuse(component, f"has {name} = {shown(given[name])}, which DeepSeg does not do")
     if any(align := given["align_corners"] if isinstance(given["align_corners"], list) else [given["align_corners"]]):
-        raise refuse(component, f"has align_corners = {align!r}, which DeepSeg does not do")
+        raise refuse(component, f"has align_corners = {shown(align)}, which DeepSeg does not do")
     pixdim = given["pixdim"] if isinstance(given["pixdim"], list) else [given["pixdim"]]
     # MONAI repeats the last number, and what is not positive keeps the image's own.
     sides = [None if side is None or numbers(component, side, "pixdim")[0] <= 0 else float(side) for side in pixdim[:3]]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import re
 from collections.abc import Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,8 @@ import numpy as np
 import torch
 
 from deepseg.errors import ModelError
+from deepseg.importers.monai_limits import MAX_ITEMS, count_items
+from deepseg.importers.restricted_reader import read_restricted
 
 _KEYS = ("model", "state_dict", "model_state_dict", "network")
 _NUMBERS = ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool")
@@ -39,7 +40,8 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
             break
     if not isinstance(content, Mapping) or not content or not all(isinstance(value, torch.Tensor) for value in content.values()):
         raise ModelError(f"{path} holds no tensors by name; expected a network's state dict, alone or under one of {', '.join(_KEYS)}.")
-    state = {str(name): value.detach().cpu().contiguous() for name, value in content.items()}
+    # Not made contiguous before its shape is known to fit: a few bytes may be stretched over any shape.
+    state = {str(name): value.detach().cpu() for name, value in content.items()}
     # Networks that were trained on several cards are wrapped.
     wrapped = all(name.startswith("module.") for name in state)
     return {name.removeprefix("module."): value for name, value in state.items()} if wrapped else state
@@ -53,7 +55,10 @@ def read_arrays(path: Path) -> Any:
     """
     if not path.is_file():
         raise ModelError(f"The bundle lacks the file {path}. The Model Zoo keeps large files apart: download the bundle with them.")
-    return _plain(_tensors(path), path)
+    content = _tensors(path)
+    if count_items(content) > MAX_ITEMS:
+        raise ModelError(f"{path} holds more than {MAX_ITEMS} numbers; this is no architecture of a segmentation network.")
+    return _plain(content, path)
 
 
 def _safetensors(path: Path) -> dict[str, torch.Tensor]:
@@ -70,9 +75,7 @@ def _tensors(path: Path) -> Any:
     if path.suffix == ".ts":
         raise ModelError(f"{path} is TorchScript: that is a program, and DeepSeg runs none from a model. Get the bundle with its weights, model.pt.")
     try:
-        # PyTorch before 2.6 reads tensors alone.
-        with torch.serialization.safe_globals(_numpy_parts()) if torch.__version__ >= (2, 6) else nullcontext():
-            return torch.load(path, map_location="cpu", weights_only=True)
+        return read_restricted(path, _numpy_parts())
     except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError, KeyError, AttributeError, TypeError) as error:
         asked = re.search(r"GLOBAL ([\w.]+)", str(error))
         reason = f"it asks for {asked[1]}, which is not opened" if asked else "it is damaged or holds other objects"

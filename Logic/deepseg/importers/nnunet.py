@@ -15,7 +15,8 @@ import torch
 
 from deepseg import __version__
 from deepseg.bundle import ModelBundle
-from deepseg.errors import ModelError, OutputError
+from deepseg.bundle_writer import refuse_existing
+from deepseg.errors import ModelError
 from deepseg.importers.nnunet_architecture import network_of
 from deepseg.importers.nnunet_card import CITATION, INTENDED_USE, LICENCE, UNKNOWN, model_card
 from deepseg.importers.nnunet_checkpoint import Checkpoint, read_checkpoint
@@ -32,8 +33,7 @@ def import_nnunet(
     folder: Path, output: Path, model_id: str | None = None, folds: Sequence[str] | None = None, checkpoint: str = "checkpoint_final.pth"
 ) -> ModelBundle:
     """Write the model of a results folder; see `deepseg.api.import_nnunet`."""
-    if output.exists():
-        raise OutputError(f"{output} exists already. Remove it or name another folder for the model.")
+    refuse_existing(output)
     plans, dataset = _described(folder)
     members = [read_checkpoint(path) for path in _checkpoints(folder, folds, checkpoint)]
     spec = _spec(plans, dataset, members, model_id)

@@ -7,8 +7,6 @@ what builds them. nnU-Net's log also holds NumPy's numbers; the reader gets iner
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import torch
 from torch import nn
 
 from deepseg.errors import ModelError
+from deepseg.importers.restricted_reader import read_restricted
 from deepseg.networks import load_stored, stored_names
 
 
@@ -79,7 +78,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint; nothing in it is run.
 
     Raises:
-        ModelError: the file cannot be read, holds something else than numbers and text, or is no checkpoint of nnU-Net v2.
+        ModelError: the file cannot be read, holds something else than numbers and text, or is no checkpoint of nnU-Net v2; or this PyTorch is too old
+            to read it safely.
     """
     content = _load(path)
     arguments = content.get("init_args") if isinstance(content, dict) else None
@@ -98,9 +98,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 def _load(path: Path) -> Any:
     try:
-        with _allowed():
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except MemoryError:
+        return read_restricted(path, _STAND_INS)
+    except (MemoryError, ModelError):
         raise
     except Exception as error:  # a file that is no checkpoint may fail in any way
         if found := re.search(r"GLOBAL ([\w.]+)", str(error)):
@@ -110,18 +109,6 @@ def _load(path: Path) -> Any:
             ) from error
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ModelError(f"{path} cannot be read as a checkpoint: {reason}. It is damaged or not a checkpoint of nnU-Net v2.") from error
-
-
-@contextmanager
-def _allowed() -> Iterator[None]:
-    """Let PyTorch's reader take the stand-ins. PyTorch 2.4 has these functions alone, not yet `safe_globals`."""
-    before = torch.serialization.get_safe_globals()
-    torch.serialization.add_safe_globals(_STAND_INS)
-    try:
-        yield
-    finally:
-        torch.serialization.clear_safe_globals()
-        torch.serialization.add_safe_globals(before)
 
 
 def _others(name: str) -> set[str]:
