@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -152,7 +153,10 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         Path(name).chmod(0o666 & ~mask)
         Path(name).replace(path)
     except (OSError, RuntimeError) as error:
-        raise OutputError(f"Cannot write {path}: {telling_line(error)}. Is the disk full?") from error
+        # ITK does not say why it could not write; most often the disk is full.
+        full = isinstance(error, RuntimeError) or error.errno in (errno.ENOSPC, errno.EDQUOT)
+        question = " Is the disk full?" if full else " Is it open in another program?" if isinstance(error, PermissionError) else ""
+        raise OutputError(f"Cannot write {path}: {getattr(error, 'strerror', None) or telling_line(error)}.{question}") from error
     finally:
         Path(name).unlink(missing_ok=True)
 

@@ -98,7 +98,7 @@ def is_worker(pid: int) -> bool:
 
 
 def rows(out: Path) -> list[dict[str, str]]:
-    with (out / "segments.csv").open(newline="", encoding="utf-8") as file:
+    with (out / "segments.csv").open(newline="", encoding="utf-8-sig") as file:
         return list(csv.DictReader(file))
 
 
@@ -172,6 +172,32 @@ def test_a_process_that_is_killed_costs_one_case_which_the_next_run_mends(start,
     again.communicate(timeout=PATIENCE_S)
     assert {case: finished(out)[case] for case in before} == before
     assert_complete(out)
+
+
+def test_a_second_batch_into_the_same_folder_is_refused_and_harms_none(start, tmp_path):
+    first = start()
+    until(lambda: "running" in records(tmp_path / "out").values())
+    second = start()
+    told, said = second.communicate(timeout=PATIENCE_S)
+    assert first.poll() is None, "the first had ended before the second came"
+    assert (second.returncode, told) == (2, "")
+    assert f"Another batch is at work in {tmp_path / 'out'}. Wait until it has ended, or name another output folder." in said
+    _, said = first.communicate(timeout=PATIENCE_S)
+    assert first.returncode == 3, said
+    assert_complete(tmp_path / "out")
+
+
+def test_ctrl_c_ends_cleanly_where_the_table_cannot_be_written(start, tmp_path):
+    out = tmp_path / "out"
+    (out / "segments.csv").mkdir(parents=True)
+    batch = start()
+    until(lambda: len(finished(out)) >= 1)
+    batch.send_signal(signal.SIGINT)
+    told, said = batch.communicate(timeout=PATIENCE_S)
+    assert batch.returncode == 130
+    assert "of 7 cases are done. Run the same command again to go on." in said
+    assert f"No new segments.csv: Cannot write {out / 'segments.csv'}" in told
+    assert (out / "index.html").exists()
 
 
 def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(start, tmp_path):

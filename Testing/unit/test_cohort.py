@@ -168,7 +168,7 @@ def records(tmp_path):
 
 def test_the_table_has_a_row_per_segment_and_one_per_failure(records, tmp_path):
     write_table(tmp_path, records)
-    with (tmp_path / "segments.csv").open(newline="", encoding="utf-8") as file:
+    with (tmp_path / "segments.csv").open(newline="", encoding="utf-8-sig") as file:
         good, bad = csv.DictReader(file)
     assert (good["segment"], good["voxels"], good["volume_ml"], good["flags"]) == ("<b>Front</b>", "90", "0.09", "touches the border")
     assert (good["seconds"], good["error"], good["notes"]) == ("1.5", "", "A note & more.")
@@ -226,7 +226,7 @@ def test_a_file_that_no_batch_made_is_never_overwritten(tiny_bundle, tmp_path, c
     assert cli.main(["batch", str(image), "-m", str(tiny_bundle.folder), "-o", str(tmp_path)]) == 3
     capsys.readouterr()
     assert (tmp_path / "scan.seg.nrrd").read_text() == "drawn by hand"
-    assert "was not made by this batch" in (tmp_path / "segments.csv").read_text(encoding="utf-8")
+    assert "was not made by this batch" in (tmp_path / "segments.csv").read_text(encoding="utf-8-sig")
 
 
 def test_a_model_of_two_inputs_runs_from_a_list_and_tells_what_was_resampled(two_inputs, tiny_weights, tmp_path, capsys):
@@ -240,7 +240,7 @@ def test_a_model_of_two_inputs_runs_from_a_list_and_tells_what_was_resampled(two
     save_noise(tmp_path / "flair.nii.gz", (30, 30, 20), seed=1)
     (tmp_path / "cases.csv").write_text("T1,FLAIR\nt1.nii.gz,flair.nii.gz\nt1.nii.gz,missing.nii.gz\n")
     assert cli.main(["batch", str(tmp_path / "cases.csv"), "-m", str(bundle.folder), "-o", str(tmp_path / "out")]) == 3
-    table = (tmp_path / "out" / "segments.csv").read_text(encoding="utf-8")
+    table = (tmp_path / "out" / "segments.csv").read_text(encoding="utf-8-sig")
     assert "'flair.nii.gz' (30 x 30 x 20 voxels of 1.5 x 1.5 x 1.5 mm) was resampled to the grid of 't1.nii.gz'" in table
     assert "There is no file or folder" in table
 

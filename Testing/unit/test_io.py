@@ -1,5 +1,6 @@
 """Files written by nibabel or by hand, read by us, by nibabel and by Slicer's own volume node."""
 
+import errno
 import gzip
 import os
 import stat
@@ -364,6 +365,25 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         write_whole(path, fill_and_fail)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device. Is the disk full?"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "Disk quota exceeded. Is the disk full?"),
+        (RuntimeError("ITK ERROR: NrrdImageIO(0x1): Write: could not write"), "Write: could not write. Is the disk full?"),
+        (PermissionError(errno.EACCES, "Permission denied"), "Permission denied. Is it open in another program?"),
+        (OSError(errno.EIO, "Input/output error"), "Input/output error."),
+    ],
+)
+def test_a_failed_write_asks_what_can_be_the_cause(error, says, tmp_path):
+    def fail(temporary: Path) -> None:
+        raise error
+
+    with pytest.raises(OutputError) as told:
+        write_whole(tmp_path / "table.csv", fail)
+    assert str(told.value) == f"Cannot write {tmp_path / 'table.csv'}: {says}"
 
 
 def test_an_interrupted_write_leaves_nothing(tmp_path):

@@ -136,5 +136,5 @@ def _free_name(title: str, path: Path, taken: set[str]) -> str:
 
 
 def _safe(text: str) -> str:
-    """A file name on every system."""
-    return re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", text).strip(" .") or "case"
+    """A file name on every system; lone surrogates stand for bytes that are no text."""
+    return re.sub(r'[<>:"/\\|?*\x00-\x1f\ud800-\udfff]', "_", text).strip(" .") or "case"

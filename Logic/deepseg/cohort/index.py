@@ -34,7 +34,7 @@ def write_index(out: Path, records: Sequence[Record], spec: api.ModelSpec) -> No
         labels=[(label.name, css_color(label.color)) for label in spec.labels],
         table=TABLE,
     )
-    write_whole(out / INDEX, lambda path: path.write_text(page, encoding="utf-8"))
+    write_whole(out / INDEX, lambda path: path.write_text(page, encoding="utf-8", errors="backslashreplace"))
 
 
 def _shown(out: Path, record: Record) -> dict[str, object]:

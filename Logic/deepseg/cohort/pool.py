@@ -19,7 +19,7 @@ from typing import Any
 
 from deepseg import api
 from deepseg.cohort.cases import Case
-from deepseg.cohort.record import FAILED, FINISHED, RUNNING, Record, read_record, write_record
+from deepseg.cohort.record import FAILED, FINISHED, Record, begin_case, read_record, write_record
 from deepseg.cohort.run_case import run_case
 
 _PROGRESS_STEP = 0.02
@@ -55,10 +55,22 @@ def run_cases(cases: Sequence[tuple[Case, dict[str, Any]]], work: Work, on_progr
     waiting, workers, done = deque(cases), [], 0
     keys = {case.name: key for case, key in cases}
     try:
-        while waiting or workers:
-            while waiting and len(workers) < work.jobs:
-                workers.append(_start(work))
-                _next_case(workers[-1], waiting, work)
+        while True:
+            while waiting and sum(worker.case is not None for worker in workers) < work.jobs:
+                case, key = waiting.popleft()
+                try:
+                    begin_case(work.out, case.name, key)
+                except api.OutputError as error:
+                    # Told, but not written down: the record that is there still says what the result beside it was made from.
+                    yield Record(case.name, key, FAILED, error=str(error))
+                    done += 1
+                    continue
+                _hand_over(case, key, workers, work)
+            for worker in [worker for worker in workers if worker.case is None]:
+                workers.remove(worker)
+                _end(worker)
+            if not workers:
+                return
             for ready in wait([worker.line for worker in workers]):
                 worker = next(worker for worker in workers if worker.line is ready)
                 try:
@@ -72,11 +84,9 @@ def run_cases(cases: Sequence[tuple[Case, dict[str, Any]]], work: Work, on_progr
                     worker.fraction = message
                 else:
                     done += 1
+                    worker.case, worker.fraction = None, 0.0
                     yield message
-                    if not _next_case(worker, waiting, work):
-                        workers.remove(worker)
-                        _end(worker)
-            on_progress(done + sum(worker.fraction for worker in workers if worker.case))
+            on_progress(done + sum(worker.fraction for worker in workers))
     finally:
         for worker in workers:
             worker.process.kill()
@@ -93,17 +103,14 @@ def _start(work: Work) -> _Worker:
     return _Worker(process, line)
 
 
-def _next_case(worker: _Worker, waiting: deque[tuple[Case, dict[str, Any]]], work: Work) -> bool:
-    """Hand a worker its next case, whose record says from now on that it has begun; False where none is left."""
-    worker.case, worker.fraction = None, 0.0
-    if not waiting:
-        return False
-    case, key = waiting.popleft()
-    write_record(work.out, Record(case.name, key, RUNNING))
+def _hand_over(case: Case, key: dict[str, Any], workers: list[_Worker], work: Work) -> None:
+    """Give a case that has begun to a worker without one, or to a new one."""
+    worker = next((worker for worker in workers if worker.case is None), None)
+    if worker is None:
+        workers.append(worker := _start(work))
     worker.case = case
     with suppress(OSError):  # where it died between two cases, its line ends, which costs this case
         worker.line.send((case, key))
-    return True
 
 
 def _after_death(worker: _Worker, keys: dict[str, dict[str, Any]], work: Work) -> Record:

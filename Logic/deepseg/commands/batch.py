@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import io
+import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from deepseg.cohort.record import (
     is_finished,
     key_of,
     made_by,
-    prepare_folder,
+    own_folder,
     read_record,
     read_records,
     refuse_foreign_result,
@@ -31,7 +33,7 @@ from deepseg.commands.progress_bar import ProgressBar
 from deepseg.commands.segment import add_model_options
 
 SOME_FAILED = 3
-"""Exit code where at least one case failed; the others are done and the table says why."""
+"""Exit code where a case failed, or the table or the page could not be written; everything else is done."""
 
 _SECONDS_BETWEEN_PAGES = 20.0
 
@@ -41,7 +43,8 @@ def add(commands: argparse._SubParsersAction) -> None:
         "batch",
         help="segment many images",
         description="Segment many images with one model. Run the same command again after a stop: finished cases are kept, failed ones are tried "
-        f"again. Exit code 0: every case is done; {SOME_FAILED}: some failed, see {TABLE}; 2: nothing could be begun.",
+        f"again. Exit code 0: every case is done; {SOME_FAILED}: some failed, see {TABLE}, or {TABLE} or {INDEX} could not be written, for example "
+        "because another program holds it open; 2: nothing could be begun.",
     )
     parser.add_argument(
         "inputs",
@@ -61,12 +64,19 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace) -> int:
     if options.jobs < 1:
         raise api.VolumeError(f"--jobs is {options.jobs}; expected at least 1.")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A file name that the terminal or the log cannot show must not end a long run.
+        sys.stdout.reconfigure(errors="backslashreplace")
     bundle = api.load_model(options.model)
-    settings = {name: getattr(options, name) for name in ("n4", "precision", "mirror")}
     out = options.output.resolve()
+    with own_folder(out):
+        return _run(options, bundle, out)
+
+
+def _run(options: argparse.Namespace, bundle: api.ModelBundle, out: Path) -> int:
+    settings = {name: getattr(options, name) for name in ("n4", "precision", "mirror")}
     known = read_records(out)
     cases = find_cases(options.inputs, out, bundle.spec, {record.inputs: name for name, record in known.items()})
-    prepare_folder(out)
     names = [case.name for case in cases]
     # The table covers the folder: cases that an earlier run was given, too.
     earlier = {
@@ -94,19 +104,21 @@ def run(options: argparse.Namespace) -> int:
                 if record.error:
                     print(f"{record.case}: {record.error.splitlines()[-1]}")
                 if time.monotonic() - written > _SECONDS_BETWEEN_PAGES:
-                    with suppress(api.OutputError):  # a table that a spreadsheet holds open must not stop a long run
-                        _write(out, records, bundle.spec)
+                    _write(out, records, bundle.spec)  # a table that a spreadsheet holds open is told of at the end
                     written = time.monotonic()
     except KeyboardInterrupt:
         # All processes have ended by now; one may have finished a case that it had no time left to tell of.
         remove_unfinished(out)
         records.update({case.name: left for case, key in todo if is_finished(left := read_record(out, case.name), key, out)})
-        _write(out, records, bundle.spec)
+        _tell(_write(out, records, bundle.spec))
         raise KeyboardInterrupt(f"stopped; {_done(records, names)} of {len(cases)} cases are done. Run the same command again to go on.") from None
-    has_page = _write(out, records, bundle.spec, tell=True)
+    errors = _write(out, records, bundle.spec)
+    _tell(errors)
     done = _done(records, names)
-    print(f"{done} of {len(cases)} cases done. Written: {out / TABLE}{f' and {out / INDEX}' if has_page else ''}")
-    return 0 if done == len(cases) else SOME_FAILED
+    there = " and ".join(str(out / name) for name in (TABLE, INDEX) if name not in errors)
+    print(f"{done} of {len(cases)} cases done.{f' Written: {there}' if there else ''}")
+    unwritten = any(isinstance(error, api.OutputError) for error in errors.values())
+    return SOME_FAILED if unwritten or done < len(cases) else 0
 
 
 def _with_progress(todo: Sequence[tuple[Case, dict[str, Any]]], work: Work) -> Iterator[Record]:
@@ -121,19 +133,23 @@ def _with_progress(todo: Sequence[tuple[Case, dict[str, Any]]], work: Work) -> I
         yield from run_cases(todo, work, show)
 
 
-def _write(out: Path, records: dict[str, Record | None], spec: api.ModelSpec, tell: bool = False) -> bool:
-    """Write table and page; returns whether there could be a page, and says what it lacks where `tell`."""
-    told = [record for record in records.values() if record]
-    write_table(out, told)
+def _write(out: Path, records: dict[str, Record | None], spec: api.ModelSpec) -> dict[str, api.DeepSegError]:
+    """Write table and page, each whatever becomes of the other; returns what went wrong, by file name."""
+    told, errors = [record for record in records.values() if record], {}
+    try:
+        write_table(out, told)
+    except api.DeepSegError as error:
+        errors[TABLE] = error
     try:
         write_index(out, told, spec)
-    except api.OutputError:
-        raise
     except api.DeepSegError as error:
-        if tell:
-            print(f"No {INDEX}: {error}")
-        return False
-    return True
+        errors[INDEX] = error
+    return errors
+
+
+def _tell(errors: dict[str, api.DeepSegError]) -> None:
+    for name, error in errors.items():
+        print(f"No new {name}: {error} Run the same command again to write it." if isinstance(error, api.OutputError) else f"No {name}: {error}")
 
 
 def _done(records: dict[str, Record | None], names: Sequence[str]) -> int:
