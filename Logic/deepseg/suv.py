@@ -175,9 +175,11 @@ def _parsed(date: str, time: str) -> datetime | None:
     digits, _, fraction = time.strip().replace(":", "").partition(".")
     try:
         whole = datetime.strptime(date.strip().replace(".", "") + digits.ljust(6, "0"), "%Y%m%d%H%M%S") if len(digits) >= 4 else None
-        return whole and whole + timedelta(seconds=float(f"0.{fraction or 0}"))
-    except ValueError:
+        moment = whole and whole + timedelta(seconds=float(f"0.{fraction or 0}"))
+    except (ValueError, OverflowError):
         return None
+    # At the ends of Python's calendar there is no day before or after.
+    return moment if moment and 1900 <= moment.year < 9999 else None
 
 
 def _refuse_uncorrected(name: str, tags: Mapping[str, str]) -> None:

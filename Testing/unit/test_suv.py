@@ -21,6 +21,7 @@ from pydicom.uid import (
 
 from deepseg.errors import VolumeError
 from deepseg.io import read_volume
+from deepseg.suv import suv_factor
 
 SERIES, STUDY, FRAME = generate_uid(), generate_uid(), generate_uid()
 SUV_OF_5000 = 1.38168
@@ -185,6 +186,16 @@ REFUSED = {
         {"RadiopharmaceuticalStartDateTime": "20240305080000+0000", "RadiopharmaceuticalStartTime": None},
         r"lacks Timezone Offset From UTC \(0008,0201\) or Radiopharmaceutical Start Time",
     ),
+    "injection in the year 1": (
+        {},
+        {"RadiopharmaceuticalStartDateTime": "00010101000000+1400", "RadiopharmaceuticalStartTime": None},
+        "lacks Radiopharmaceutical Start DateTime",
+    ),
+    "injection in the year 9999": (
+        {},
+        {"RadiopharmaceuticalStartDateTime": "99991231235959-1200", "RadiopharmaceuticalStartTime": None},
+        "lacks Radiopharmaceutical Start DateTime",
+    ),
     "sequence": ({}, dict.fromkeys(TRACER), r"lacks Radionuclide Total Dose"),
     "series time": ({"SeriesTime": None}, {}, r"lacks Series Date and Time"),
     "acquisition time": ({"AcquisitionTime": None}, {}, r"lacks Acquisition Date and Time"),
@@ -207,6 +218,16 @@ def test_what_leaves_the_suv_open_is_refused_by_the_name_of_the_tag(name, tmp_pa
     changes, tracer, says = REFUSED[name]
     with pytest.raises(VolumeError, match=says):
         read_volume(save_series(tmp_path / "pet", tracer=tracer, **changes))
+
+
+def test_a_fraction_of_a_second_without_end_is_refused():
+    """Not through a file, as pydicom does not write such a time."""
+    tags = {"0054|1001": "BQML", "0054|1102": "START", "0028|0051": "DECY\\ATTN", "0010|1030": "70"}
+    tags |= {"0008|0021": "20240305", "0008|0022": "20240305", "0008|0031": "110000.1e400", "0008|0032": "110000"}
+    tracer = {(0x0018, 0x1074): "370000000", (0x0018, 0x1075): "6586.2", (0x0018, 0x1078): "20240305100000"}
+    with pytest.raises(VolumeError, match="lacks Series Date and Time"):
+        suv_factor("PET", [tags], tracer)
+    assert suv_factor("PET", [tags | {"0008|0031": "105959.75"}], tracer) == pytest.approx(SUV_OF_5000 / 5000, rel=1e-3)
 
 
 def test_slices_that_tell_different_begins_are_refused(tmp_path):
