@@ -199,7 +199,7 @@ _COUNTS = ("labels", "resampling", "output", "window")
 def _whole(value: Any) -> Any:
     """JSON's 96.0 is as good as 96; in Python it is no count."""
     if isinstance(value, dict):
-        return {key: _whole(item) for key, item in value.items()}
+        return {key: item if key == "color" else _whole(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_whole(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -111,10 +111,19 @@ def _model(section: dict[str, Any], path: Path) -> ModelSpec:
         labels.append({**label, "terminology": {**empty, **coded} if coded else None})
     inputs = [{**item, "steps": [{"parameters": {}, **step} for step in item.get("steps", [])]} for item in section.get("inputs", [])]
     # What a config leaves out is as in DeepSeg's own models.
-    usual = {"crop": "none", "resampling": asdict(ResamplingSpec()), "output": asdict(OutputSpec())}
-    window = {**_USUAL_WINDOW, **section.get("window", {})}
+    usual = {"crop": "none", "resampling": asdict(ResamplingSpec())}
+    window, output = {**_USUAL_WINDOW, **section.get("window", {})}, {**asdict(OutputSpec()), **section.get("output", {})}
     unfinished = {"weights": {"not-trained-yet.safetensors": "0" * 64}, "provenance": {}, "metrics": {}}
-    known = {**usual, **section, "labels": labels, "inputs": inputs, "window": window, "schema_version": SCHEMA_VERSION, **unfinished}
+    known = {
+        **usual,
+        **section,
+        "labels": labels,
+        "inputs": inputs,
+        "window": window,
+        "output": output,
+        "schema_version": SCHEMA_VERSION,
+        **unfinished,
+    }
     try:
         spec = ModelSpec.from_json(known, f"{path}: model")
     except ModelError as error:

@@ -55,7 +55,7 @@ def run_uncertain(options: argparse.Namespace, bundle: api.ModelBundle, volume: 
     print(f"Doubtful regions: {len(regions)}")
     for region in regions[:_TOLD]:
         place = ", ".join(f"{x:.1f}" for x in region.position_ras_mm)
-        print(f"  {region.label.name}, at RAS {place} mm: {region.size_ml:.2f} mL, of which {region.change_ml:.2f} mL may be wrong")
+        print(f"  {region.label.name}, at RAS {place} mm: {region.size_ml:.2f} mL")
     print(f"Written: {options.output}, {', '.join(path.name for path in (*maps.values(), table))}")
 
 
@@ -69,7 +69,7 @@ def write_regions(regions: list[api.UncertainRegion], path: Path) -> None:
     def write(to: Path) -> None:
         with to.open("w", newline="", encoding="utf-8-sig") as file:
             writer = csv.writer(file)
-            writer.writerow(["segment", "r_mm", "a_mm", "s_mm", "size_ml", "expected_change_ml", "mean_margin_doubt", "largest_margin_doubt"])
+            writer.writerow(["segment", "r_mm", "a_mm", "s_mm", "size_ml", "doubt_weighted_ml", "mean_margin_doubt", "largest_margin_doubt"])
             for region in regions:
                 figures = (*region.position_ras_mm, region.size_ml, region.change_ml, region.mean, region.largest)
                 writer.writerow([region.label.name, *(f"{figure:.4g}" for figure in figures)])
