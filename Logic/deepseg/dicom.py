@@ -10,7 +10,7 @@ import numpy as np
 
 from deepseg.dicom_sequence import first_item
 from deepseg.errors import VolumeError
-from deepseg.itk_messages import quiet_itk, telling_line
+from deepseg.itk_messages import names_undecoded, quiet_itk, telling_line
 from deepseg.suv import TRACER_SEQUENCE, is_needed, suv_factor
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ def read_dicom_folder(folder: Path) -> Series:
         VolumeError: no series, more than one, colour, or slices missing, unevenly spaced, tilted or of different sizes; or a PET series
             whose tags do not tell its SUV.
     """
+    if names_undecoded(folder) or any(map(names_undecoded, folder.iterdir())):
+        raise VolumeError(f"A name in the folder {folder} is not in UTF-8, so it cannot be opened. Rename the folder and its files.")
     with quiet_itk():
         return _read(folder)
 

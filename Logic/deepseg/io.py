@@ -15,7 +15,7 @@ import numpy as np
 from deepseg.dicom import read_dicom_folder
 from deepseg.errors import OutputError, VolumeError
 from deepseg.geometry import Geometry, reverse_axes
-from deepseg.itk_messages import quiet_itk, telling_line
+from deepseg.itk_messages import names_undecoded, quiet_itk, telling_line
 from deepseg.nifti import is_nifti, refuse_damaged_nifti
 from deepseg.segmentation_file import SEGMENTATION_SUFFIX, segmentation_header
 from deepseg.volume import LabelMap, Volume
@@ -111,6 +111,8 @@ def check_output(path: Path, suffixes: tuple[str, ...] = LABEL_SUFFIXES) -> None
     """
     if not path.name.endswith(suffixes):
         raise OutputError(f"Cannot write {path}: its ending must be one of {', '.join(suffixes)}.")
+    if names_undecoded(path):
+        raise OutputError(f"Cannot write {path}: the name is not in UTF-8. Choose another file or folder.")
     if path.is_dir():
         raise OutputError(f"Cannot write {path}: a folder has that name.")
     if not path.parent.is_dir():
@@ -178,6 +180,8 @@ def reading(path: Path) -> Iterator[None]:
     Raises:
         VolumeError: ITK cannot read it.
     """
+    if names_undecoded(path):
+        raise VolumeError(f"The name {path} is not in UTF-8, so it cannot be opened. Rename the file or its folder.")
     try:
         with quiet_itk():
             yield

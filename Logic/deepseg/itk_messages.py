@@ -5,8 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 _PREFIX = re.compile(r"^(?:itk::|ITK |sitk::)ERROR: (?:\w+\(0x[0-9a-f]+\): )?")
+
+
+def names_undecoded(path: Path) -> bool:
+    """Whether a path is not in UTF-8; ITK takes no other, and ends the process when it is given one."""
+    return bool(re.search(r"[\ud800-\udfff]", str(path)))
 
 
 def telling_line(error: Exception) -> str:

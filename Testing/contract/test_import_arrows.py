@@ -131,7 +131,7 @@ LAYERS = (
     {"spec", "bundle", "inputs", "preprocessing", "normalisation", "resampling", "networks", "fast_network", "heap", "free_memory", "windows"},
     {"window_network", "frontier", "blending", "inference", "restoring", "devices", "cost", "attempts", "components", "region", "prediction"}
     | {"provenance", "job_folder", "golden", "bundle_writer", "stock_monai"},
-    {"uncertainty", *(f"uncertainty.{name}" for name in ("calibration", "conformal", "estimate", "measures", "regions"))}
+    {"uncertainty", *(f"uncertainty.{name}" for name in ("calibration", "conformal", "error_detection", "estimate", "measures", "regions"))}
     | {f"uncertainty.{name}" for name in ("sampled_network", "samplers", "views")}
     | {f"uncertainty.samplers.{name}" for name in ("passes", *SAMPLERS)},
     {"importers", "importers.colors", "importers.restricted_reader"}

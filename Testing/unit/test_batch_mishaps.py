@@ -64,6 +64,17 @@ def test_a_badly_encoded_name_costs_its_case_alone(a_badly_named_image, tiny_bun
     assert "M\\udcfcller.nii.gz" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
 
 
+def test_one_image_with_a_badly_encoded_name_is_refused_in_a_sentence(a_badly_named_image, tiny_bundle, tmp_path):
+    """ITK would end the process; a subprocess shows that it does not."""
+    out = str(tmp_path / "out.nii.gz").encode()
+    segment = [sys.executable.encode(), b"-m", b"deepseg.cli", b"segment", os.fsencode(a_badly_named_image), b"-m", str(tiny_bundle.folder).encode()]
+    for command in ([*segment, b"-o", out], [*segment, b"-o", str(tmp_path).encode() + b"/\xfc.nii.gz"]):
+        done = subprocess.run(command, capture_output=True, timeout=300)
+        assert done.returncode == 2, done.stderr
+        assert b"is not in UTF-8" in done.stderr
+        assert b"Traceback" not in done.stderr
+
+
 def test_a_badly_encoded_name_is_kept_in_the_record(a_badly_named_image, tiny_spec, tmp_path):
     (case,) = find_cases([str(a_badly_named_image)], tmp_path, tiny_spec, {})
     assert case.name == "M_ller"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import time
 import traceback
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +31,6 @@ def run_case(
     """
     started = time.monotonic()
     try:
-        _refuse_undecoded(case.inputs)
         volume, notes = read_inputs(case.inputs, bundle.spec, settings["n4"])
         prediction = api.segment(volume, bundle, None, progress, probabilities=False, precision=settings["precision"], mirror=settings["mirror"])
         picture = _picture(volume, prediction.labels)
@@ -45,13 +42,6 @@ def run_case(
         record = Record(case.name, key, FAILED, seconds=round(time.monotonic() - started, 1), error=told.strip())
     write_record(out, record)
     return record
-
-
-def _refuse_undecoded(paths: Iterable[Path]) -> None:
-    """ITK takes names in UTF-8 alone; given another, it ends the process."""
-    for path in paths:
-        if re.search(r"[\ud800-\udfff]", str(path)):
-            raise api.VolumeError(f"The name {path} is not in UTF-8, so it cannot be opened. Rename the file or its folder.")
 
 
 def _rows(labels: api.LabelMap) -> list[dict[str, Any]]:

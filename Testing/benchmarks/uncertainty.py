@@ -1,0 +1,119 @@
+"""Ways of sampling against each other on held-out cases: `uncertainty.py [--data MSD] [--model NAME_OR_FOLDER ...] [--parts test]`.
+
+Errors and calibration are judged where it is hard, within three voxels of a reference segment's boundary.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from table import show
+from tqdm import tqdm
+from volumes import data_folder
+
+from deepseg import api
+from deepseg.errors import UncertaintyError
+from deepseg.metrics import dice
+from deepseg.uncertainty.calibration import Reliability, boundary_band, negative_log_likelihood
+from deepseg.uncertainty.error_detection import aurc, auroc
+from deepseg_train.dataset import Case, find_cases
+from deepseg_train.split import PARTS, load_split
+
+SPLIT = Path(__file__).resolve().parents[2] / "train/configs/hippocampus_split.json"
+WAYS = (("single-pass", None), ("deep-supervision", None), ("augmentation", 2), ("augmentation", 8), ("dropout", 10), ("ensemble", None))
+_DRAWS = 2000
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one way gives for one case: means over labels, in the band around the boundary of each."""
+
+    seconds: float
+    dice: float
+    auroc: float
+    aurc: float
+    nll: float
+    promises: tuple[np.ndarray, ...]
+    present: tuple[np.ndarray, ...]
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", type=Path, default=(data_folder() or Path()) / "msd_hippocampus")
+    parser.add_argument("--model", nargs="+", default=["hippocampus-mr"])
+    parser.add_argument("--parts", nargs="+", default=["test"], choices=PARTS)
+    options = parser.parse_args()
+    split = load_split(SPLIT, find_cases(options.data))
+    cases = [case for part in options.parts for case in split[part]]
+    runs = {}
+    for name in options.model:
+        bundle = api.load_model(name)
+        for sampler, samples in WAYS:
+            try:
+                api.estimate_uncertainty(cases[0].read(bundle.spec)[0], bundle, sampler=sampler, samples=samples)
+            except UncertaintyError:
+                continue
+            measured = [measure(case, bundle, sampler, samples) for case in tqdm(cases, desc=f"{bundle.spec.id}, {sampler}", unit="case")]
+            runs[f"{bundle.spec.id}, {sampler}{f', {samples} samples' if samples else ''}"] = measured
+    first = next(iter(runs.values()))
+    rows = [("way", "time to first", "Dice", "AUROC of errors", "its gain", "AURC to first", "ECE", "NLL")]
+    for name, measured in runs.items():
+        pairs = list(zip(measured, first, strict=True))
+        rows.append(
+            (
+                name,
+                f"{np.median([a.seconds / b.seconds for a, b in pairs]):.2f}",
+                interval([m.dice for m in measured]),
+                interval([m.auroc for m in measured]),
+                interval([a.auroc - b.auroc for a, b in pairs]),
+                f"{np.sum([a.aurc for a in measured]) / np.sum([b.aurc for b in first]):.3f}",
+                f"{expected_calibration_error(measured):.4f}",
+                interval([m.nll for m in measured]),
+            )
+        )
+    show(
+        f"{len(cases)} held-out cases ({', '.join(options.parts)}), within 3 voxels of a boundary, not calibrated; mean and 95 % bootstrap interval",
+        rows,
+    )
+
+
+def measure(case: Case, bundle: api.ModelBundle, sampler: str, samples: int | None) -> Measured:
+    """Run one case and compare it with its reference."""
+    volume, reference = case.read(bundle.spec)
+    begin = time.perf_counter()
+    result = api.estimate_uncertainty(volume, bundle, sampler=sampler, samples=samples)
+    seconds = time.perf_counter() - begin
+    labels, doubt = result.prediction.labels.array, result.maps["predictive_entropy"].values
+    masks = [reference.array == label.value for label in bundle.spec.labels]
+    bands = [boundary_band(mask) for mask in masks]
+    band = np.logical_or.reduce(bands)
+    wrong = (labels != reference.array)[band]
+    promises = tuple(result.prediction.probabilities[label.value][own] for label, own in zip(bundle.spec.labels, bands, strict=True))
+    present = tuple(mask[own] for mask, own in zip(masks, bands, strict=True))
+    scores = [dice(labels == label.value, mask) for label, mask in zip(bundle.spec.labels, masks, strict=True)]
+    nll = float(np.mean([negative_log_likelihood(p, y) for p, y in zip(promises, present, strict=True)]))
+    return Measured(seconds, float(np.mean(scores)), auroc(doubt[band], wrong), aurc(doubt[band], wrong), nll, promises, present)
+
+
+def expected_calibration_error(measured: list[Measured]) -> float:
+    """Mean over labels, all cases' voxels together."""
+    labels = range(len(measured[0].promises))
+    pooled = [(np.concatenate([m.promises[n] for m in measured]), np.concatenate([m.present[n] for m in measured])) for n in labels]
+    return float(np.mean([Reliability.of(p, y).expected_error for p, y in pooled]))
+
+
+def interval(values: list[float]) -> str:
+    """Mean and 95 % bootstrap interval over cases."""
+    sample = np.asarray(values)
+    draws = np.random.default_rng(0).integers(0, len(sample), (_DRAWS, len(sample)))
+    low, high = np.percentile(sample[draws].mean(1), [2.5, 97.5])
+    return f"{sample.mean():.4f} ({low:.4f} to {high:.4f})"
+
+
+if __name__ == "__main__":
+    main()
