@@ -6,7 +6,7 @@ export PATH := $(abspath $(VENV)/bin):$(PATH)
 PIP = $(VENV)/bin/pip install --quiet --constraint constraints.txt
 PACKAGES = pyproject.toml train/pyproject.toml constraints.txt Testing/requirements-nnunet.txt
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench bench-uncertainty clean
 help:
 	@echo "make demo    segment the hippocampi of a template head; results in demo-out/"
 	@echo "make test    check the style and run all tests"
@@ -44,6 +44,9 @@ bench: $(VENV)/test.installed
 	$(VENV)/bin/python Testing/benchmarks/speed.py
 	$(VENV)/bin/python Testing/benchmarks/memory.py
 	$(VENV)/bin/python Testing/benchmarks/worker.py
+
+bench-uncertainty: $(VENV)/test.installed
+	$(VENV)/bin/python Testing/benchmarks/uncertainty.py
 
 clean:
 	rm -rf $(VENV) demo-out

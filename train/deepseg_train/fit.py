@@ -16,6 +16,7 @@ from lightning.pytorch import callbacks
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader, Dataset
 
+from deepseg.heap import freed_memory_kept, large_blocks_kept
 from deepseg.preprocessing import prepare, prepare_labels
 from deepseg.spec import ModelSpec
 from deepseg_train.augmentation import training_transform
@@ -78,7 +79,8 @@ def fit(config_path: Path, data: Path, run: Path) -> Path:
     last = run / LAST
     if last.exists():
         print(f"Going on from {last}.", flush=True)
-    trainer.fit(module, loader, DataLoader(validation, 1), ckpt_path=str(last) if last.exists() else None, weights_only=True)
+    with freed_memory_kept(), large_blocks_kept():
+        trainer.fit(module, loader, DataLoader(validation, 1), ckpt_path=str(last) if last.exists() else None, weights_only=True)
     best = run / BEST
     next_command = shlex.join(["deepseg-train", "export", str(run), "--data", str(data), "-o", "MODEL_FOLDER"])
     print(f"Best weights: {best}. Next: {next_command}", flush=True)

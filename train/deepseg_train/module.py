@@ -8,6 +8,7 @@ from typing import Any
 import lightning
 import torch
 
+from deepseg.fast_network import replace_instance_norms
 from deepseg.inference import infer_logits
 from deepseg.metrics import dice
 from deepseg.networks import build_network
@@ -25,6 +26,8 @@ class SegmentationModule(lightning.LightningModule):
         self.settings = settings
         self.steps_per_epoch = steps_per_epoch
         self.network = build_network(spec.network.name, spec.network.kwargs)
+        if not torch.cuda.is_available():
+            replace_instance_norms(self.network)
         self.loss = DeepSupervisionLoss()
 
     def training_step(self, batch: dict[str, torch.Tensor], index: int) -> torch.Tensor:
