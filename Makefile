@@ -20,12 +20,12 @@ $(VENV)/bin/python:
 
 # Each stamp says which set of packages the environment holds; the test set holds the demo's.
 $(VENV)/demo.installed: $(PACKAGES) | $(VENV)/bin/python
-	@echo "Installing PyTorch, MONAI and what the demo needs (several hundred MB, once) ..."
+	@echo "Installing PyTorch, MONAI and what the demo needs (once; with CUDA's libraries several GB) ..."
 	$(PIP) torch==2.13.0 --editable ".[demo]"
 	@touch $@
 
 $(VENV)/test.installed: $(PACKAGES) | $(VENV)/bin/python
-	@echo "Installing PyTorch, MONAI, Slicer's own scene and what the tests need (over 1 GB, once) ..."
+	@echo "Installing PyTorch, MONAI, Slicer's own scene and what the tests need (once; with CUDA's libraries several GB) ..."
 	$(PIP) torch==2.13.0 --editable ".[test]" --editable ./train
 	$(PIP) --no-deps --requirement Testing/requirements-nnunet.txt
 	@touch $@ $(VENV)/demo.installed

@@ -18,9 +18,10 @@ from deepseg.bundle import ModelBundle, read_spec
 from deepseg.errors import Cancelled, DeepSegError, MemoryLimitError, ModelError, OutputError, RegionError, UncertaintyError, VolumeError
 from deepseg.geometry import Box, Geometry, reverse_axes
 from deepseg.inputs import prepare_inputs, read_inputs
-from deepseg.io import check_frames_output, check_output, read_volume, write_label_frames, write_label_map, write_volume
+from deepseg.io import read_volume, write_label_frames, write_label_map, write_volume
 from deepseg.job_folder import Job, read_result, remove_folder, write_job
 from deepseg.locations import find_model, list_models, resource
+from deepseg.outputs import check_frames_output, check_output, set_aside
 from deepseg.progress import Progress, ProgressCallback
 from deepseg.results import Prediction, UncertainRegion, Uncertainty, UncertaintyMap
 from deepseg.segmentation_file import segment_id, terminology_entry
@@ -76,6 +77,7 @@ __all__ = [
     "reverse_axes",
     "segment",
     "segment_id",
+    "set_aside",
     "spacing_text",
     "stack_volumes",
     "terminology_entry",
@@ -143,11 +145,15 @@ def forecast(volume: Volume, bundle: ModelBundle, roi: Box | None = None, precis
     """What `segment` without probabilities will run on and take, in a sentence: device, memory and time. Nothing is run but one convolution.
 
     Raises:
+        VolumeError: the volume does not fit the model.
         RegionError: the box holds no voxel.
         ModelError: the model's network cannot be built here.
     """
     from deepseg.cost import forecast as forecast_run
+    from deepseg.preprocessing import refuse_unfit
 
+    _refuse_other_types(volume, bundle, roi)
+    refuse_unfit(volume, bundle.spec)
     geometry = volume.geometry
     if roi:
         where = geometry.slices_of(roi)
@@ -189,6 +195,7 @@ def estimate_uncertainty(
     """
     from deepseg.uncertainty.estimate import estimate
 
+    _refuse_other_types(volume, bundle, roi)
     return estimate(volume, bundle, roi, progress, sampler=sampler, samples=samples, seed=seed)
 
 
@@ -234,4 +241,21 @@ def segment(
     """
     from deepseg.prediction import predict
 
+    _refuse_other_types(volume, bundle, roi)
     return predict(volume, bundle, roi, progress, probabilities=probabilities, precision=precision, mirror=mirror)
+
+
+def _refuse_other_types(volume: Volume, bundle: ModelBundle, roi: Box | None) -> None:
+    """What a script hands over by mistake: a path, a name, a tuple.
+
+    Raises:
+        TypeError: says how to make what is expected.
+    """
+    expected = (
+        (volume, Volume, "the volume: read one with api.read_volume(path)"),
+        (bundle, ModelBundle, "the model: open one with api.load_model(name)"),
+        (roi, (Box, type(None)), "roi: make one with api.Box(low, high), its corners in RAS mm"),
+    )
+    for given, wanted, told in expected:
+        if not isinstance(given, wanted):
+            raise TypeError(f"{given!r:.80} was given as {told}.")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,18 +10,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deepseg.dicom import read_dicom_folder
-from deepseg.errors import OutputError, VolumeError
+from deepseg.errors import VolumeError
 from deepseg.geometry import Geometry, reverse_axes
 from deepseg.itk_messages import names_undecoded, quiet_itk, telling_line
 from deepseg.nifti import is_nifti, refuse_damaged_nifti
+from deepseg.outputs import check_frames_output, check_output, write_whole
 from deepseg.segmentation_file import SEGMENTATION_SUFFIX, segmentation_header
 from deepseg.volume import LabelMap, Volume
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
-LABEL_SUFFIXES = (SEGMENTATION_SUFFIX, ".nrrd", ".nii.gz", ".nii", ".mha")
-"""Formats of one file: a pair of files could not appear in one step."""
+_NOTES, _MARK, _NIFTI_LINE = "ITK_FileNotes", "DeepSeg: ", 79
+"""ITK's name for the free line of a header, how it begins in a model's result, and how long it may be in NIfTI."""
 
 
 def read_volume(path: str | Path) -> Volume:
@@ -59,13 +57,15 @@ def read_label_array(path: str | Path) -> tuple[np.ndarray, Geometry]:
     return array_of(image), geometry_of(image)
 
 
-def write_volume(volume: Volume, path: str | Path) -> None:
+def write_volume(volume: Volume, path: str | Path, attributes: Mapping[str, str] | None = None) -> None:
     """Write a volume's first channel as float32; the file appears whole or not at all.
+
+    `attributes` are those of `Prediction.provenance`, for a file that a model made; see `made_by_model`.
 
     Raises:
         OutputError: the folder is missing, not writable or full, or the name's ending is unknown.
     """
-    _write(volume.array[0], volume.geometry, {}, Path(path))
+    _write(volume.array[0], volume.geometry, _made_by(attributes or {}), Path(path))
 
 
 def write_label_frames(frames: Sequence[LabelMap], path: str | Path, start: float = 0.0, step: float = 1.0) -> None:
@@ -81,13 +81,14 @@ def write_label_frames(frames: Sequence[LabelMap], path: str | Path, start: floa
     """
     path = Path(path)
     check_frames_output(path, frames[0].overlapping)
-    _write(np.stack([frame.array for frame in frames]), frames[0].geometry, {}, path, time=(start, step))
+    _write(np.stack([frame.array for frame in frames]), frames[0].geometry, _made_by(frames[0].attributes), path, time=(start, step))
 
 
 def write_label_map(labels: LabelMap, path: str | Path) -> None:
     """Write a label map; the file appears whole or not at all.
 
-    `.seg.nrrd` keeps names, colours, terminology and attributes, and opens in Slicer as a segmentation. Labels that may overlap become layers
+    `.seg.nrrd` keeps names, colours, terminology and attributes, and opens in Slicer as a segmentation. NRRD and MetaImage keep the attributes,
+    NIfTI the model and its version alone, in its field 'descrip'. Labels that may overlap become layers
     there, and in every other format a fourth axis: one mask of 0 and 1 a label, in their order.
 
     Raises:
@@ -98,69 +99,19 @@ def write_label_map(labels: LabelMap, path: str | Path) -> None:
         arrays, places = labels.layers()
         _write(arrays[0] if len(arrays) == 1 else np.stack(arrays), labels.geometry, segmentation_header(labels, places), path, layered=True)
     elif labels.overlapping:
-        _write(np.stack([labels.mask(label).astype(np.uint8) for label in labels.labels]), labels.geometry, {}, path)
+        _write(np.stack([labels.mask(label).astype(np.uint8) for label in labels.labels]), labels.geometry, _made_by(labels.attributes), path)
     else:
-        _write(labels.array, labels.geometry, {}, path)
+        _write(labels.array, labels.geometry, _made_by(labels.attributes), path)
 
 
-def check_output(path: Path, suffixes: tuple[str, ...] = LABEL_SUFFIXES) -> None:
-    """Refuse, before any work is done, a path that cannot be written.
-
-    Raises:
-        OutputError: the ending is unknown, the folder is missing or not writable, or the path is a folder.
-    """
-    if not path.name.endswith(suffixes):
-        raise OutputError(f"Cannot write {path}: its ending must be one of {', '.join(suffixes)}.")
-    if names_undecoded(path):
-        raise OutputError(f"Cannot write {path}: the name is not in UTF-8. Choose another file or folder.")
-    if path.is_dir():
-        raise OutputError(f"Cannot write {path}: a folder has that name.")
-    if not path.parent.is_dir():
-        raise OutputError(f"Cannot write {path}: the folder {path.parent} does not exist. Make it first.")
-    if not os.access(path.parent, os.W_OK):
-        raise OutputError(f"Cannot write {path}: the folder {path.parent} is not writable.")
-
-
-def check_frames_output(path: Path, overlapping: bool) -> None:
-    """Refuse, before any work is done, a path that cannot take the labels of a sequence's frames.
-
-    Raises:
-        OutputError: as `check_output`; or the ending is `.seg.nrrd`, or labels may overlap.
-    """
-    check_output(path)
-    if path.name.endswith(SEGMENTATION_SUFFIX):
-        others = ", ".join(suffix for suffix in LABEL_SUFFIXES if suffix != SEGMENTATION_SUFFIX)
-        raise OutputError(f"Cannot write {path}: a segmentation file holds one frame; a sequence's frames go to one file that ends in {others}.")
-    if overlapping:
-        raise OutputError(f"Cannot write {path}: the labels may overlap, which a file of several frames cannot hold. Segment the frames one by one.")
-
-
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file beside `path`, then put it in place in one step.
-
-    Raises:
-        OutputError: writing failed; no half-written file is left.
-    """
-    suffix = next((s for s in LABEL_SUFFIXES if path.name.endswith(s)), path.suffix)
+def made_by_model(path: Path) -> bool:
+    """Whether an image file was written by DeepSeg as a model's result; only its header is read, and what cannot be read was not."""
     try:
-        handle, name = tempfile.mkstemp(prefix=".deepseg-", suffix=suffix, dir=path.parent)
-        os.close(handle)
-    except OSError as error:
-        raise OutputError(f"Cannot write {path}: {error.strerror}.") from error
-    try:
-        write(Path(name))
-        # mkstemp makes files for the owner alone; a result gets the rights any new file would have.
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(name).chmod(0o666 & ~mask)
-        Path(name).replace(path)
-    except (OSError, RuntimeError) as error:
-        # ITK does not say why it could not write; most often the disk is full.
-        full = isinstance(error, RuntimeError) or error.errno in (errno.ENOSPC, errno.EDQUOT)
-        question = " Is the disk full?" if full else " Is it open in another program?" if isinstance(error, PermissionError) else ""
-        raise OutputError(f"Cannot write {path}: {getattr(error, 'strerror', None) or telling_line(error)}.{question}") from error
-    finally:
-        Path(name).unlink(missing_ok=True)
+        with reading(path):
+            reader = open_image(path)
+            return reader.HasMetaDataKey(_NOTES) and reader.GetMetaData(_NOTES).startswith(_MARK)
+    except VolumeError:
+        return False
 
 
 def _read_image(path: Path) -> sitk.Image:
@@ -240,6 +191,14 @@ def array_of(image: sitk.Image) -> np.ndarray:
 def geometry_of(image: sitk.Image) -> Geometry:
     """Grid of a volume."""
     return Geometry.from_lps(image.GetSize(), image.GetOrigin(), image.GetSpacing(), image.GetDirection())
+
+
+def _made_by(attributes: Mapping[str, str]) -> dict[str, str]:
+    """What made a result, for a file's header; NIfTI has room for one line."""
+    if "DeepSeg.Model" not in attributes:
+        return dict(attributes)
+    line = f"{_MARK}{attributes['DeepSeg.Model']} {attributes['DeepSeg.ModelVersion']} {attributes['DeepSeg.ModelSha256'][:12]}"
+    return {**attributes, _NOTES: line.encode("ascii", "replace")[:_NIFTI_LINE].decode()}
 
 
 def _write(

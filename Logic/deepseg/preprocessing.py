@@ -46,7 +46,7 @@ def prepare(volume: Volume, spec: ModelSpec, dtype: torch.dtype = torch.float32)
     Raises:
         VolumeError: the volume has another number of channels, another unit or another modality than the model takes.
     """
-    _refuse_unfit(volume, spec)
+    refuse_unfit(volume, spec)
     orientation = volume.geometry.orientation_to(spec.orientation)
     array, source = orientation.apply(volume.array), volume.geometry.reoriented(orientation)
     cut = (slice(None),) * 3
@@ -61,6 +61,29 @@ def prepare(volume: Volume, spec: ModelSpec, dtype: torch.dtype = torch.float32)
         tensor = there.resample(torch.from_numpy(np.ascontiguousarray(array)))
         tensor = _normalised(tensor.numpy(), spec, foreground, dtype)
     return Prepared(tensor, target, orientation, cut, back)
+
+
+def refuse_unfit(volume: Volume, spec: ModelSpec) -> None:
+    """Refuse what a model does not take, as far as the volume tells.
+
+    Raises:
+        VolumeError: another number of channels, another unit or another modality.
+    """
+    if volume.array.shape[0] != len(spec.inputs):
+        wanted = ", ".join(f"{item.name} ({item.modality})" for item in spec.inputs)
+        raise VolumeError(f"'{volume.name}' has {volume.array.shape[0]} channels; the model {spec.id} takes {len(spec.inputs)}: {wanted}.")
+    for unit, modality, item in zip(volume.units, volume.modalities, spec.inputs, strict=True):
+        # Only DICOM files tell their modality.
+        if modality and item.modality != "other" and modality != item.modality:
+            raise VolumeError(
+                f"'{volume.name}' is a {modality} image by its DICOM header; the model {spec.id} takes {item.name} ({item.modality}). "
+                "Choose another image or another model."
+            )
+        # 'a.u.' also stands for a unit that the file does not tell, or a model made elsewhere, where its modality allows several.
+        if unit not in ("a.u.", item.unit) and not (item.unit == "a.u." and item.modality in ("other", "PT")):
+            raise VolumeError(
+                f"'{volume.name}' is in {unit}; the model {spec.id} takes {item.name} ({item.modality}, {item.unit}). Choose another model."
+            )
 
 
 def grid_of(geometry: Geometry, spec: ModelSpec) -> Geometry:
@@ -92,24 +115,6 @@ def _grids(source: Geometry, spec: ModelSpec) -> tuple[Geometry, GridSampler, Gr
     there = grid_sampler(source.shape, source.spacing_mm, target.shape, spacing, rule, rule.order)
     back = grid_sampler(target.shape, spacing, source.shape, source.spacing_mm, rule, rule.back_order)
     return target, there, back
-
-
-def _refuse_unfit(volume: Volume, spec: ModelSpec) -> None:
-    if volume.array.shape[0] != len(spec.inputs):
-        wanted = ", ".join(f"{item.name} ({item.modality})" for item in spec.inputs)
-        raise VolumeError(f"'{volume.name}' has {volume.array.shape[0]} channels; the model {spec.id} takes {len(spec.inputs)}: {wanted}.")
-    for unit, modality, item in zip(volume.units, volume.modalities, spec.inputs, strict=True):
-        # Only DICOM files tell their modality.
-        if modality and item.modality != "other" and modality != item.modality:
-            raise VolumeError(
-                f"'{volume.name}' is a {modality} image by its DICOM header; the model {spec.id} takes {item.name} ({item.modality}). "
-                "Choose another image or another model."
-            )
-        # 'a.u.' also stands for a unit that the file does not tell, or a model made elsewhere, where its modality allows several.
-        if unit not in ("a.u.", item.unit) and not (item.unit == "a.u." and item.modality in ("other", "PT")):
-            raise VolumeError(
-                f"'{volume.name}' is in {unit}; the model {spec.id} takes {item.name} ({item.modality}, {item.unit}). Choose another model."
-            )
 
 
 def _normalised(array: np.ndarray, spec: ModelSpec, foreground: np.ndarray | None, dtype: torch.dtype) -> torch.Tensor:

@@ -13,7 +13,7 @@ import numpy as np
 
 from deepseg.bundle import ModelBundle
 from deepseg.geometry import Box
-from deepseg.io import check_output, write_whole
+from deepseg.outputs import check_output, write_whole
 from deepseg.pictures import AXIAL, CORONAL, SAGITTAL, Screen, css_color, need, slice_picture
 from deepseg.results import Prediction
 from deepseg.spec import ModelSpec

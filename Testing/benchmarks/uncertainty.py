@@ -18,8 +18,8 @@ from volumes import data_folder
 from deepseg import api
 from deepseg.errors import UncertaintyError
 from deepseg.metrics import dice
-from deepseg.uncertainty.calibration import Reliability, boundary_band, negative_log_likelihood
 from deepseg.uncertainty.error_detection import aurc, auroc
+from deepseg.uncertainty.reliability import Reliability, boundary_band, negative_log_likelihood
 from deepseg_train.dataset import Case, find_cases
 from deepseg_train.split import PARTS, load_split
 

@@ -19,11 +19,12 @@ def blocks(language):
 
 @pytest.fixture(scope="module")
 def folder_with_head(tmp_path_factory):
-    """A folder whose head.nii.gz is the MNI152 template, as the README's commands expect one."""
+    """A folder with the MNI152 template where `make demo` leaves it, as the README's commands expect it."""
     folder = tmp_path_factory.mktemp("head")
+    (folder / "demo-out").mkdir()
     data = Path(nilearn.__file__).parent / "datasets" / "data"
     template = next(data.glob("mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"))
-    (folder / "head.nii.gz").write_bytes(template.read_bytes())
+    (folder / "demo-out" / "t1.nii.gz").write_bytes(template.read_bytes())
     return folder
 
 
@@ -37,7 +38,7 @@ def test_the_python_example_writes_both_segments(in_that_folder):
     (example,) = blocks("python")
     names = {}
     exec(compile(example, "README.md", "exec"), names)
-    assert (in_that_folder / "head.seg.nrrd").is_file()
+    assert (in_that_folder / "right.seg.nrrd").is_file()
     assert all(milliliters > 1 for _, milliliters in names["prediction"].volumes_ml())
 
 

@@ -125,13 +125,16 @@ def test_the_logic_has_no_cycles_when_it_loads():
 SAMPLERS = ("single_pass", "deep_supervision", "test_time_augmentation", "monte_carlo_dropout", "deep_ensemble")
 LAYERS = (
     {"errors", "itk_messages", "progress"},
-    {"box", "geometry", "volume", "results", "dicom", "dicom_sequence", "suv", "nifti", "io", "segmentation_file", "locations", "metrics"}
-    | {"stacking", "bias_field", "sequences"},
+    {"box", "geometry", "volume", "results", "dicom", "dicom_sequence", "suv", "nifti", "io", "outputs", "segmentation_file", "locations", "metrics"}
+    | {"stacking", "bias_field", "sequences", "flags"},
     {f"networks.{name}" for name in ("dints", "dynunet", "monai_networks", "plain_conv_unet", "residual_encoder_unet", "unet_parts")},
     {"spec", "bundle", "inputs", "preprocessing", "normalisation", "resampling", "networks", "fast_network", "heap", "free_memory", "windows"},
     {"window_network", "frontier", "blending", "inference", "restoring", "devices", "cost", "attempts", "components", "region", "prediction"}
     | {"provenance", "job_folder", "golden", "bundle_writer", "stock_monai"},
-    {"uncertainty", *(f"uncertainty.{name}" for name in ("calibration", "conformal", "error_detection", "estimate", "measures", "regions"))}
+    {
+        "uncertainty",
+        *(f"uncertainty.{name}" for name in ("conformal", "error_detection", "estimate", "measures", "recalibration", "regions", "reliability")),
+    }
     | {f"uncertainty.{name}" for name in ("sampled_network", "samplers", "views")}
     | {f"uncertainty.samplers.{name}" for name in ("passes", *SAMPLERS)},
     {"importers", "importers.colors", "importers.restricted_reader"}
@@ -142,7 +145,10 @@ LAYERS = (
     {"cli", "worker", "worker_channel", "demo", "report", "pictures", "surface"}
     | {
         "commands",
-        *(f"commands.{name}" for name in ("batch", "importing", "models", "progress_bar", "segment", "segment_frames", "segment_uncertainty")),
+        *(
+            f"commands.{name}"
+            for name in ("batch", "importing", "models", "progress_bar", "results", "segment", "segment_frames", "segment_uncertainty")
+        ),
     }
     | {"cohort", *(f"cohort.{name}" for name in ("cases", "index", "pool", "record", "run_case", "table", "thumbnail"))},
 )

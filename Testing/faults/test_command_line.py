@@ -188,3 +188,26 @@ def test_models_and_info_tell_about_the_shipped_model(capsys):
     told = capsys.readouterr().out
     for word in ("not for clinical use", "CC-BY-SA", "Anterior hippocampus: Dice 0."):
         assert word in told
+
+
+def test_a_segmentation_that_is_there_is_kept_under_another_name(image, tiny_bundle, tmp_path, capsys):
+    output = tmp_path / "mine.seg.nrrd"
+    for earlier in ("mine.earlier.seg.nrrd", "mine.earlier-2.seg.nrrd"):
+        output.write_bytes(earlier.encode())
+        assert cli.main(["segment", str(image), "-m", str(tiny_bundle.folder), "-o", str(output)]) == 0
+        assert f"the file that was there is now {earlier}" in capsys.readouterr().out
+        assert (tmp_path / earlier).read_bytes() == earlier.encode()
+        assert output.stat().st_size > 500
+
+
+def test_an_empty_segment_is_said_to_be_empty(image, tiny_bundle, tmp_path, capsys, monkeypatch):
+    given = api.segment
+
+    def nothing(*arguments, **options):
+        found = given(*arguments, **options)
+        found.labels.array[...] = 0
+        return found
+
+    monkeypatch.setattr(api, "segment", nothing)
+    assert cli.main(["segment", str(image), "-m", str(tiny_bundle.folder), "-o", str(tmp_path / "out.seg.nrrd")]) == 0
+    assert "0.00 mL, empty" in capsys.readouterr().out

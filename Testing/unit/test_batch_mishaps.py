@@ -153,7 +153,7 @@ def test_results_that_are_set_aside_are_all_kept_and_a_run_that_goes_on_sets_non
 
 
 def test_a_result_that_cannot_be_set_aside_costs_its_case_alone_and_keeps_its_record(an_image, tiny_bundle, tmp_path, capsys, monkeypatch):
-    def held_open(path, case):
+    def held_open(path):
         raise OutputError(f"Cannot rename {path}: Permission denied. Is it open in another program?")
 
     out = tmp_path / "out"
@@ -161,7 +161,7 @@ def test_a_result_that_cannot_be_set_aside_costs_its_case_alone_and_keeps_its_re
         write_record(out, Record("scan", {**KEY, "inputs": [[str(an_image), 1, 2]]}, FINISHED))
         result_path(out, "scan").write_text("earlier")
     (tmp_path / "other.nii.gz").write_bytes(an_image.read_bytes())
-    monkeypatch.setattr(records, "_set_aside", held_open)
+    monkeypatch.setattr(records, "set_aside", held_open)
     assert cli.main(words(tmp_path / "*.nii.gz", tiny_bundle, out)) == 3
     assert "scan: Cannot rename" in capsys.readouterr().out
     assert {row["case"] for row in table(out) if not row["error"]} == {"other"}

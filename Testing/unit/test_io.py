@@ -14,7 +14,8 @@ import SimpleITK as sitk
 
 from deepseg.errors import OutputError, VolumeError
 from deepseg.geometry import Geometry
-from deepseg.io import check_output, read_label_array, read_volume, write_label_map, write_volume, write_whole
+from deepseg.io import read_label_array, read_volume, write_label_map, write_volume
+from deepseg.outputs import check_output, write_whole
 from deepseg.volume import Label, LabelMap, Volume
 from phantoms import awkward_grid, numbered_volume, read_with_slicer
 

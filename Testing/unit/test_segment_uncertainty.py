@@ -35,13 +35,14 @@ def test_maps_and_a_table_lie_beside_the_segments(an_image, tiny_bundle, tmp_pat
         rows = list(csv.DictReader(file))
     assert [row["segment"] for row in rows] == [region.label.name for region in regions]
     assert f"Doubtful regions: {len(regions)}" in said
-    assert "Dice between two samples 0." in said
+    assert "Dice between two of 3 samples, " in said
 
 
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        (["--uncertainty", "guess"], "There is no way of sampling named 'guess'"),
+        (["--uncertainty", "--seed", "-1"], "The seed is -1"),
+        (["--samples", "3"], "--samples and --seed belong to --uncertainty"),
         (["--uncertainty", "dropout"], "was trained without dropout"),
         (["--uncertainty", "--mirror"], "leave --mirror and --precision out"),
     ],

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deepseg import api
+from deepseg.io import made_by_model
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 _SEGMENTATION_SUFFIX = ".seg.nrrd"
@@ -31,7 +32,8 @@ def find_cases(given: Sequence[str], out: Path, spec: api.ModelSpec, known: Mapp
 
     Args:
         given: image files; folders, searched for images and DICOM series, subfolders too; patterns such as 'data/*.nii.gz'; or CSV files with
-            a line a case, one column per model input and perhaps a column 'case' with its name.
+            a line a case, one column per model input and perhaps a column 'case' with its name. Results of models that lie among the images
+            are passed over, unless they are named themselves.
         out: the result folder, which is not searched.
         spec: the model's.
         known: names that cases of an earlier run have, by their input paths; they keep them.
@@ -67,7 +69,8 @@ def _all_inputs(given: Iterable[str], out: Path, spec: api.ModelSpec) -> Iterato
         if path.is_dir():
             found: Iterable[Path] = _images_below(path, out)
         elif not path.exists() and glob.has_magic(text):
-            found = sorted(map(Path, glob.glob(text, recursive=True)))  # noqa: PTH207 (Path.glob takes no absolute pattern)
+            matched = map(Path, glob.glob(text, recursive=True))  # noqa: PTH207 (Path.glob takes no absolute pattern)
+            found = sorted(match for match in matched if not made_by_model(match))
         else:
             found = [path]
         for image in found:
@@ -109,7 +112,7 @@ def _images_below(folder: Path, out: Path) -> Iterator[Path]:
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         images = [name for name in sorted(files) if _is_image(name)]
-        yield from (Path(root) / name for name in images)
+        yield from (path for name in images if not made_by_model(path := Path(root) / name))
         if not images and any(_is_dicom(Path(root) / name) for name in sorted(files)[:8]):
             yield Path(root)
 

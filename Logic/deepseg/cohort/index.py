@@ -10,7 +10,7 @@ from urllib.parse import quote
 from deepseg import api
 from deepseg.cohort.record import FINISHED, Record, result_path
 from deepseg.cohort.table import TABLE
-from deepseg.io import write_whole
+from deepseg.outputs import write_whole
 from deepseg.pictures import css_color, need
 
 INDEX = "index.html"

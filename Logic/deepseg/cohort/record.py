@@ -20,7 +20,7 @@ from typing import Any
 
 from deepseg import api
 from deepseg.cohort.cases import Case
-from deepseg.io import write_whole
+from deepseg.outputs import set_aside, write_whole
 
 try:
     import fcntl
@@ -113,8 +113,8 @@ def begin_case(out: Path, case: str, key: dict[str, Any]) -> None:
         OutputError: the record cannot be written, or that result not be renamed; the record that was there stays.
     """
     old, path = read_record(out, case), result_path(out, case)
-    if old is not None and not _has_key(old, key) and path.exists():
-        _set_aside(path, case)
+    if old is not None and not _has_key(old, key):
+        set_aside(path)
     write_record(out, Record(case, key, RUNNING))
 
 
@@ -157,15 +157,6 @@ def remove_unfinished(out: Path) -> None:
         for path in folder.glob(f"{_TEMPORARY_PREFIX}*"):
             if path.is_file():
                 path.unlink(missing_ok=True)
-
-
-def _set_aside(path: Path, case: str) -> None:
-    names = (f"{case}.earlier{number}{RESULT_SUFFIX}" for number in ("", *(f"-{n}" for n in range(2, 10**6))))
-    aside = next(other for name in names if not (other := path.with_name(name)).exists())
-    try:
-        path.rename(aside)
-    except OSError as error:
-        raise api.OutputError(f"Cannot rename {path} to {aside.name}: {error.strerror}. Is it open in another program?") from error
 
 
 def _locked(descriptor: int) -> bool:

@@ -13,6 +13,7 @@ from deepseg import api
 from deepseg.cohort.cases import Case
 from deepseg.cohort.record import FAILED, FINISHED, Record, result_path, write_record
 from deepseg.cohort.thumbnail import thumbnail
+from deepseg.flags import flags_of
 from deepseg.inputs import read_inputs, with_preparation
 
 
@@ -55,15 +56,10 @@ def _rows(labels: api.LabelMap) -> list[dict[str, Any]]:
                 "value": label.value,
                 "voxels": count,
                 "volume_ml": round(count * labels.geometry.voxel_volume_ml, 4),
-                "flags": ["empty"] if not count else ["touches the border"] if _touches_border(mask) else [],
+                "flags": flags_of(mask),
             }
         )
     return rows
-
-
-def _touches_border(mask: np.ndarray) -> bool:
-    """Whether a segment reaches the volume's outer voxels, so that a part of it may be missing; an axis of one voxel does not count."""
-    return any(np.take(mask, (0, -1), axis).any() for axis in range(3) if mask.shape[axis] > 1)
 
 
 def _picture(volume: api.Volume, labels: api.LabelMap) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from deepseg.cohort.record import FINISHED, Record, result_path
-from deepseg.io import write_whole
+from deepseg.outputs import write_whole
 
 TABLE = "segments.csv"
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")

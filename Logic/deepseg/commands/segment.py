@@ -8,6 +8,7 @@ from pathlib import Path
 
 from deepseg import api
 from deepseg.commands.progress_bar import ProgressBar
+from deepseg.commands.results import measured, written
 from deepseg.commands.segment_frames import is_sequence, run_frames
 from deepseg.commands.segment_uncertainty import add_options, run_uncertain
 from deepseg.inputs import with_preparation
@@ -47,6 +48,8 @@ def run(options: argparse.Namespace) -> None:
     for image in options.images:
         if options.output.exists() and image.exists() and options.output.samefile(image):
             raise api.OutputError(f"{options.output} is the image itself; its voxels would be lost. Name another output file.")
+    if not options.uncertainty and (options.samples, options.seed) != (None, None):
+        raise api.UncertaintyError("--samples and --seed belong to --uncertainty; name it too, or leave them out.")
     bundle = api.load_model(options.model)
     if any(map(is_sequence, options.images)):
         if options.uncertainty:
@@ -60,12 +63,13 @@ def run(options: argparse.Namespace) -> None:
     print(api.forecast(volume, bundle, roi, options.precision, options.mirror))
     with ProgressBar() as bar:
         prediction = api.segment(volume, bundle, roi, bar.show, probabilities=False, precision=options.precision, mirror=options.mirror)
+    earlier = api.set_aside(options.output)
     api.write_label_map(with_preparation(prediction.labels, notes), options.output)
     for note in (*notes, *prediction.notes):
         print(f"Note: {note}")
-    for label, milliliters in prediction.volumes_ml():
-        print(f"{label.name}: {milliliters:.2f} mL")
-    print(f"Written: {options.output}")
+    for line in measured(prediction.labels):
+        print(line)
+    print(written(options.output, earlier))
 
 
 def _box(numbers: Sequence[float]) -> api.Box:

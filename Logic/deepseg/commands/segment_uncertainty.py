@@ -8,9 +8,12 @@ from pathlib import Path
 
 from deepseg import api
 from deepseg.commands.progress_bar import ProgressBar
+from deepseg.commands.results import measured, written
 from deepseg.inputs import with_preparation
-from deepseg.io import LABEL_SUFFIXES, write_whole
+from deepseg.outputs import beside, write_whole
 
+METHODS = ("single-pass", "deep-supervision", "augmentation", "dropout", "ensemble")
+"""Keys of `deepseg.uncertainty.samplers.SAMPLERS`; importing that would load PyTorch."""
 WRITTEN = ("predictive_entropy", "mutual_information")
 _TOLD = 3
 
@@ -21,10 +24,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="augmentation",
         metavar="METHOD",
-        help="also say how sure the model is, by one of single-pass, deep-supervision, augmentation (where none is named), dropout, ensemble",
+        choices=METHODS,
+        help=f"also say how sure the model is, by {', '.join(METHODS)} (default: augmentation)",
     )
     parser.add_argument("--samples", type=int, metavar="N", help="how many samples that method draws")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="what they are drawn from (default: 0)")
+    parser.add_argument("--seed", type=int, metavar="N", help="what they are drawn from (default: 0)")
 
 
 def run_uncertain(options: argparse.Namespace, bundle: api.ModelBundle, volume: api.Volume, notes: list[str], roi: api.Box | None) -> None:
@@ -39,24 +43,30 @@ def run_uncertain(options: argparse.Namespace, bundle: api.ModelBundle, volume: 
     table = beside(options.output, "-regions.csv")
     for path in maps.values():
         api.check_output(path)
+    api.check_output(table, (".csv",))
     with ProgressBar() as bar:
-        result = api.estimate_uncertainty(volume, bundle, roi, bar.show, sampler=options.uncertainty, samples=options.samples, seed=options.seed)
+        result = api.estimate_uncertainty(volume, bundle, roi, bar.show, sampler=options.uncertainty, samples=options.samples, seed=options.seed or 0)
     regions = api.uncertain_regions(result)
+    if result.samples == 1:
+        # A single sample tells nothing of the model's own doubt; a map of zeros would look as if there were none.
+        maps = {name: path for name, path in maps.items() if result.maps[name].kind != "epistemic"}
     for name, path in maps.items():
         found = result.maps[name]
-        api.write_volume(api.Volume(found.values[None], found.geometry, (found.unit,), found.title), path)
+        api.write_volume(api.Volume(found.values[None], found.geometry, (found.unit,), found.title), path, result.prediction.provenance)
     write_regions(regions, table)
+    earlier = api.set_aside(options.output)
     api.write_label_map(with_preparation(result.prediction.labels, notes), options.output)
     for note in (*notes, *result.prediction.notes):
         print(f"Note: {note}")
-    for label, milliliters in result.prediction.volumes_ml():
-        agreement = f", Dice between two samples {result.agreement[label.value]:.3f}" if result.agreement else ""
-        print(f"{label.name}: {milliliters:.2f} mL{agreement}")
+    for line in measured(result.prediction.labels):
+        print(line)
+    for label in result.prediction.labels.labels if result.agreement else ():
+        print(f"Dice between two of {result.samples} samples, {label.name}: {result.agreement[label.value]:.3f}")
     print(f"Doubtful regions: {len(regions)}")
     for region in regions[:_TOLD]:
         place = ", ".join(f"{x:.1f}" for x in region.position_ras_mm)
         print(f"  {region.label.name}, at RAS {place} mm: {region.size_ml:.2f} mL")
-    print(f"Written: {options.output}, {', '.join(path.name for path in (*maps.values(), table))}")
+    print(written(options.output, earlier, *maps.values(), table))
 
 
 def write_regions(regions: list[api.UncertainRegion], path: Path) -> None:
@@ -75,9 +85,3 @@ def write_regions(regions: list[api.UncertainRegion], path: Path) -> None:
                 writer.writerow([region.label.name, *(f"{figure:.4g}" for figure in figures)])
 
     write_whole(path, write)
-
-
-def beside(output: Path, ending: str) -> Path:
-    """A file beside the result, by its name without its ending."""
-    suffix = next((s for s in LABEL_SUFFIXES if output.name.endswith(s)), output.suffix)
-    return output.with_name(output.name.removesuffix(suffix) + ending)

@@ -13,6 +13,7 @@ from deepseg.bundle import ModelBundle
 from deepseg.components import keep_largest
 from deepseg.cost import blank_network
 from deepseg.devices import Plan
+from deepseg.errors import UncertaintyError
 from deepseg.inference import OnWindow, run_windows
 from deepseg.preprocessing import Prepared, prepare
 from deepseg.progress import ProgressCallback, Tracker
@@ -42,6 +43,8 @@ def estimate(
     spec, chosen = bundle.spec, sampler_named(sampler)
     count = chosen.samples if samples is None else samples
     chosen.refuse_unfit(spec, blank_network(spec), count)
+    if seed < 0:
+        raise UncertaintyError(f"The seed is {seed}; expected a whole number from 0 up.")
     tracker = Tracker(progress)
     part, where = volume.cropped(roi) if roi else (volume, (slice(None),) * 3)
     part.refuse_constant()

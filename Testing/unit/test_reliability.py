@@ -1,17 +1,10 @@
-"""Errors of calibration on probabilities whose truth is known, and what a temperature mends."""
+"""Errors of calibration on probabilities whose truth is known."""
 
 import numpy as np
 import pytest
 import torch
 
-from deepseg.uncertainty.calibration import (
-    Reliability,
-    boundary_band,
-    brier_score,
-    fit_temperature,
-    negative_log_likelihood,
-    with_temperature,
-)
+from deepseg.uncertainty.reliability import Reliability, boundary_band, brier_score, negative_log_likelihood
 
 
 def drawn(count: int, sharper: float = 1.0, classes: int = 3, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -45,39 +38,19 @@ def test_scores_are_their_definitions():
     assert negative_log_likelihood(p, present) == pytest.approx(-(np.log(0.9) + np.log(0.8) + np.log(0.5) + np.log(1e-7)) / 4)
 
 
-@pytest.mark.parametrize("per_channel", [False, True])
-@pytest.mark.parametrize("sharper", [2.5, 0.6])
-def test_a_temperature_finds_back_what_was_sharpened(sharper, per_channel):
-    probabilities, target = drawn(60_000, sharper)
-    found = fit_temperature(probabilities, target, overlapping=False, per_channel=per_channel)
-    assert found.shape == ((3,) if per_channel else (1,))
-    np.testing.assert_allclose(found.numpy(), sharper, rtol=0.06)
-    mended = with_temperature(probabilities, found, overlapping=False)
-    torch.testing.assert_close(mended.sum(0), torch.ones(60_000))
-    for label in range(3):
-        before, after = (Reliability.of(p[label].numpy(), (target == label).numpy()).expected_error for p in (probabilities, mended))
-        assert after < 0.01 < before
-
-
-def test_labels_that_may_overlap_are_mended_one_by_one():
-    rng = np.random.default_rng(2)
-    logits = torch.from_numpy(rng.normal(0, 2, (2, 60_000)))
-    target = torch.from_numpy(rng.random((2, 60_000))) < torch.sigmoid(logits)
-    sharpened = torch.sigmoid(logits * torch.tensor([[3.0], [0.5]])).float()
-    found = fit_temperature(sharpened, target, overlapping=True, per_channel=True)
-    np.testing.assert_allclose(found.numpy(), [3.0, 0.5], rtol=0.06)
-
-
-def test_a_temperature_of_one_changes_nothing_and_keeps_the_likeliest():
-    probabilities, _ = drawn(1000)
-    torch.testing.assert_close(with_temperature(probabilities, torch.ones(1), overlapping=False), probabilities)
-    for temperature in (0.3, 4.0):
-        assert torch.equal(with_temperature(probabilities, torch.tensor([temperature]), overlapping=False).argmax(0), probabilities.argmax(0))
-
-
 def test_the_band_lies_within_three_voxels_of_the_boundary_on_both_sides():
     present = np.zeros((20, 20, 20), bool)
     present[10:] = True
     band = boundary_band(present)
     assert band.any(axis=(1, 2)).tolist() == [7 <= n < 13 for n in range(20)]
     assert not boundary_band(np.zeros((4, 4, 4), bool)).any()
+
+
+def test_bins_of_equal_width_hold_what_lies_between_their_edges():
+    probabilities = np.array([0.01, 0.05, 0.55, 0.56, 0.57, 0.99])
+    present = np.array([False, False, True, False, True, True])
+    found = Reliability.of(probabilities, present, bins=10, equal_mass=False)
+    assert found.count.tolist() == [2, 3, 1]
+    np.testing.assert_allclose(found.promised, [0.03, 0.56, 0.99])
+    np.testing.assert_allclose(found.observed, [0, 2 / 3, 1])
+    assert found.expected_error == pytest.approx((2 * 0.03 + 3 * (2 / 3 - 0.56) + 0.01) / 6)

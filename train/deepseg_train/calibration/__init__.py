@@ -1,0 +1,1 @@
+"""`deepseg-train calibrate`: what held-out cases teach about a model's answers."""
