@@ -197,7 +197,8 @@ def _made_by(attributes: Mapping[str, str]) -> dict[str, str]:
     """What made a result, for a file's header; NIfTI has room for one line."""
     if "DeepSeg.Model" not in attributes:
         return dict(attributes)
-    line = f"{_MARK}{attributes['DeepSeg.Model']} {attributes['DeepSeg.ModelVersion']} {attributes['DeepSeg.ModelSha256'][:12]}"
+    model, version, sha256 = (attributes.get(f"DeepSeg.Model{part}", "") for part in ("", "Version", "Sha256"))
+    line = f"{_MARK}{model} {version} {sha256[:12]}".rstrip()
     return {**attributes, _NOTES: line.encode("ascii", "replace")[:_NIFTI_LINE].decode()}
 
 
