@@ -23,7 +23,7 @@ from deepseg.job_folder import Job, read_result, remove_folder, write_job
 from deepseg.locations import find_model, list_models, resource
 from deepseg.outputs import check_frames_output, check_output, set_aside
 from deepseg.progress import Progress, ProgressCallback
-from deepseg.results import Prediction, UncertainRegion, Uncertainty, UncertaintyMap
+from deepseg.results import Finding, Prediction, SegmentReport, UncertainRegion, Uncertainty, UncertaintyMap
 from deepseg.segmentation_file import segment_id, terminology_entry
 from deepseg.sequences import ImageSequence, read_sequence
 from deepseg.spec import ModelSpec, spacing_text
@@ -35,6 +35,7 @@ __all__ = [
     "Cancelled",
     "Code",
     "DeepSegError",
+    "Finding",
     "Geometry",
     "ImageSequence",
     "Job",
@@ -49,6 +50,7 @@ __all__ = [
     "Progress",
     "ProgressCallback",
     "RegionError",
+    "SegmentReport",
     "Terminology",
     "UncertainRegion",
     "Uncertainty",
@@ -58,6 +60,7 @@ __all__ = [
     "VolumeError",
     "check_frames_output",
     "check_output",
+    "contours",
     "correct_bias_field",
     "estimate_uncertainty",
     "find_model",
@@ -82,6 +85,7 @@ __all__ = [
     "stack_volumes",
     "terminology_entry",
     "uncertain_regions",
+    "unusual",
     "write_job",
     "write_label_frames",
     "write_label_map",
@@ -170,6 +174,7 @@ def estimate_uncertainty(
     sampler: str = "augmentation",
     samples: int | None = None,
     seed: int = 0,
+    level: float | None = None,
 ) -> Uncertainty:
     """Segment a volume and say in each voxel how sure the model is, all in float32.
 
@@ -181,14 +186,17 @@ def estimate_uncertainty(
         sampler: key of `deepseg.uncertainty.samplers.SAMPLERS`.
         samples: how many are drawn; as many as the sampler usually draws where None.
         seed: what they are drawn from; the same seed gives the same maps on the same computer.
+        level: share of new cases that intervals are to hold; 0.9 where None and this way of sampling was calibrated.
 
     Returns:
-        Labels and probabilities of the samples' mean, and maps of what `deepseg.uncertainty.measures` measures, on the volume's own grid.
+        Labels and probabilities of the samples' mean, and maps of what `deepseg.uncertainty.measures` measures, on the volume's own grid; where the
+        model was calibrated, recalibrated probabilities, promises about each segment, and what is unlike the training images.
 
     Raises:
         VolumeError: the volume does not fit the model.
         RegionError: the box holds no voxel.
-        UncertaintyError: the sampler is unknown, cannot work with this model, or not with so many samples.
+        UncertaintyError: the sampler is unknown, cannot work with this model, or not with so many samples; or a level is asked for that was not
+            calibrated or cannot be promised.
         ModelError: the model's network cannot be built or run here.
         MemoryLimitError: not enough memory.
         Cancelled: `progress` raised it.
@@ -196,7 +204,7 @@ def estimate_uncertainty(
     from deepseg.uncertainty.estimate import estimate
 
     _refuse_other_types(volume, bundle, roi)
-    return estimate(volume, bundle, roi, progress, sampler=sampler, samples=samples, seed=seed)
+    return estimate(volume, bundle, roi, progress, sampler=sampler, samples=samples, seed=seed, level=level)
 
 
 def uncertain_regions(result: Uncertainty) -> list[UncertainRegion]:
@@ -204,6 +212,48 @@ def uncertain_regions(result: Uncertainty) -> list[UncertainRegion]:
     from deepseg.uncertainty import regions
 
     return regions.uncertain_regions(result)
+
+
+def contours(result: Uncertainty, bundle: ModelBundle, level: float = 0.9) -> LabelMap:
+    """For each segment one contour inside of which it almost surely is, and one outside of which it almost surely is not.
+
+    Args:
+        result: of `estimate_uncertainty`.
+        bundle: the model that gave it.
+        level: share of new cases in which the inner contour holds nothing but the segment, and in which the outer one holds all of it; each but for
+            5 % of the voxels.
+
+    Returns:
+        Labels that overlap, on the volume's own grid.
+
+    Raises:
+        UncertaintyError: the model was not calibrated for this way of sampling, or the level cannot be promised.
+    """
+    from deepseg.uncertainty import contours as drawing
+    from deepseg.uncertainty.calibration import load_calibration
+
+    calibration = load_calibration(bundle)
+    return drawing.contours(result, calibration.of(result.sampler, result.samples) if calibration else None, level)
+
+
+def unusual(volume: Volume, bundle: ModelBundle, roi: Box | None = None) -> list[Finding]:
+    """What about an image is unlike the images that a model was trained on, most unusual first; nothing is run.
+
+    Empty where all is usual, or where the model was not calibrated, so that nobody knows.
+
+    Raises:
+        RegionError: the box holds no voxel.
+        ModelError: the model's calibration is damaged.
+    """
+    from deepseg.uncertainty.calibration import load_calibration
+    from deepseg.uncertainty.facts import ImageFacts
+
+    _refuse_other_types(volume, bundle, roi)
+    calibration = load_calibration(bundle)
+    if calibration is None:
+        return []
+    part = volume.cropped(roi)[0] if roi else volume
+    return calibration.guard.before(ImageFacts.of(part, bundle.spec.orientation), bundle.spec)
 
 
 def segment(

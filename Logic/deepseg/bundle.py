@@ -4,6 +4,7 @@ configs/metadata.json    MONAI's keys and DeepSeg's ModelSpec (key 'deepseg')
 configs/inference.json   for stock MONAI alone; DeepSeg never reads it
 models/*.safetensors     weights, each with its sha256 in the spec
 models/golden.npz        a phantom and the probabilities the model must give for it
+configs/calibration.json what held-out cases taught about its answers, where it was calibrated; its sha256 is in the spec
 docs/README.md, LICENSE  model card and licence of the weights
 """
 
@@ -22,6 +23,8 @@ from deepseg.spec import ModelSpec
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+CALIBRATION_FILE = Path("configs/calibration.json")
 
 
 @dataclass(frozen=True)

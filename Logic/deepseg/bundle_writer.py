@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from deepseg.bundle import ModelBundle, sha256_of
+from deepseg.bundle import CALIBRATION_FILE, ModelBundle, sha256_of
 from deepseg.errors import ModelError, OutputError
 from deepseg.golden import GOLDEN_FILE, check_golden, write_golden
 from deepseg.networks import build_network, stored_names
@@ -48,16 +51,37 @@ def save_bundle(
     # Names and figures are checked before anything is written; the hashes follow.
     ModelSpec.from_json(replace(spec, weights=dict.fromkeys(members, "0" * 64)).to_json(), "The new model")
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=".deepseg-", dir=folder.parent))
-        try:
+        with _appearing(folder) as work:
             _write(work, spec, members, model_card, licence, dtype)
-            work.chmod(0o755)
-            work.rename(folder)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
     # safetensors has an error of its own for a full disk.
     except (OSError, SafetensorError) as error:
+        raise OutputError(f"Cannot write the model {folder}: {error}.") from error
+    return ModelBundle.load(folder)
+
+
+def add_calibration(bundle: ModelBundle, calibration: dict[str, Any], folder: Path) -> ModelBundle:
+    """Write a copy of a model with what held-out cases taught about its answers; nothing else in it changes.
+
+    Args:
+        bundle: the model.
+        calibration: content of the file, see `deepseg.uncertainty.calibration`.
+        folder: must not exist; it appears whole or not at all.
+
+    Raises:
+        OutputError: the folder exists or cannot be written.
+        ModelError: the copy cannot be read back.
+    """
+    refuse_existing(folder)
+    content = (json.dumps(calibration, ensure_ascii=False) + "\n").encode()
+    spec = replace(bundle.spec, calibration_sha256=hashlib.sha256(content).hexdigest())
+    try:
+        with _appearing(folder) as work:
+            shutil.copytree(bundle.folder, work, dirs_exist_ok=True)
+            (work / CALIBRATION_FILE).write_bytes(content)
+            metadata = json.loads((work / "configs" / "metadata.json").read_text(encoding="utf-8"))
+            _write_json(work / "configs" / "metadata.json", {**metadata, "deepseg": spec.to_json()})
+            check_golden(ModelBundle.load(work))
+    except OSError as error:
         raise OutputError(f"Cannot write the model {folder}: {error}.") from error
     return ModelBundle.load(folder)
 
@@ -74,6 +98,19 @@ def refuse_existing(folder: Path) -> None:
         raise OutputError(f"Cannot write the model {folder}: {error}.") from error
     if exists:
         raise OutputError(f"{folder} exists already. Remove it or name another folder for the model.")
+
+
+@contextmanager
+def _appearing(folder: Path) -> Iterator[Path]:
+    """An empty folder beside, which takes the name of `folder` at the end; what goes wrong leaves nothing."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=".deepseg-", dir=folder.parent))
+    try:
+        yield work
+        work.chmod(0o755)
+        work.rename(folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def _write(work: Path, spec: ModelSpec, members: Mapping[str, Mapping[str, torch.Tensor]], model_card: str, licence: str, dtype: torch.dtype) -> None:

@@ -62,6 +62,47 @@ class UncertaintyMap:
     largest: float
 
 
+@dataclass(frozen=True)
+class Finding:
+    """One thing in which an image, or the model's answer to it, is unlike the training images.
+
+    Attributes:
+        about: what was compared, for example 'voxel size'.
+        score: how far off it is, in units of the usual limit; above 1.
+        told: a sentence for people.
+    """
+
+    about: str
+    score: float
+    told: str
+
+
+@dataclass(frozen=True)
+class SegmentReport:
+    """What can be said of one segment, or of several together. What is None was not calibrated, or cannot be promised at that level.
+
+    Attributes:
+        name: of the segment or the group.
+        volume_ml: of the segment as it is given.
+        level: which share of new cases each interval holds.
+        volume_interval_ml: holds the true volume; a bias of the model is taken out, so the volume itself may lie outside.
+        expected_dice, dice_interval: Dice with a reference to expect, 0..1; of single segments alone.
+        verdict: 'accept', 'review' or 'reject', by thresholds set on calibration cases; of single segments alone.
+        mean_entropy: of the predictive entropy within the segment, in nats; nan where it is empty.
+        flags: what its shape tells: 'empty', 'touches the border'.
+    """
+
+    name: str
+    volume_ml: float
+    level: float
+    volume_interval_ml: tuple[float, float] | None
+    expected_dice: float | None
+    dice_interval: tuple[float, float] | None
+    verdict: str | None
+    mean_entropy: float
+    flags: tuple[str, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Uncertainty:
     """A segmentation and how sure the model is of it.
@@ -73,6 +114,11 @@ class Uncertainty:
         sampler: key of `deepseg.uncertainty.samplers.SAMPLERS`.
         samples: how many there were.
         seed: what they were drawn from; None where nothing was drawn.
+        reports: of each segment and each group of them.
+        findings: what is unlike the training images, most unusual first; empty where all is usual, or nothing is known of them.
+        calibrated: whether this way of sampling was calibrated for this model: only then may anyone speak of probability or confidence.
+        mended: recalibrated probabilities, float32 (L, I, J, K), where it was.
+        notes: what a user should know of these figures, a sentence each.
     """
 
     prediction: Prediction
@@ -81,6 +127,11 @@ class Uncertainty:
     sampler: str
     samples: int
     seed: int | None
+    reports: tuple[SegmentReport, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    calibrated: bool = False
+    mended: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,13 +143,15 @@ class UncertainRegion:
         position_ras_mm: centre of its most doubtful voxel, so that it always lies inside.
         size_ml: its extent.
         change_ml: how much of it is expected to be wrong: each voxel's volume times the probability that its class is another.
-        mean, largest: of the margin measure within it.
+        measure: what doubt is told by: 'error_probability' where the model was calibrated, else 'margin'.
+        mean, largest: of that measure within it.
     """
 
     label: Label
     position_ras_mm: tuple[float, float, float]
     size_ml: float
     change_ml: float
+    measure: str
     mean: float
     largest: float
 

@@ -127,6 +127,7 @@ class ModelSpec:
         weights: file names of the members below `models/`, each with its sha256.
         provenance: data, split, training, versions; free text by key.
         metrics: measured figures with intervals, as `deepseg-train evaluate` wrote them.
+        calibration_sha256: of the file with what held-out cases taught about the model's answers; empty where it was not calibrated.
         licence, citation, intended_use: what a user must know.
     """
 
@@ -149,6 +150,7 @@ class ModelSpec:
     weights: dict[str, str] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
+    calibration_sha256: str = ""
 
     @property
     def channel_count(self) -> int:
@@ -162,7 +164,10 @@ class ModelSpec:
 
     def to_json(self) -> dict[str, Any]:
         """The versioned `deepseg` section of a bundle's metadata.json."""
-        return {"schema_version": SCHEMA_VERSION, **json.loads(json.dumps(asdict(self)))}
+        section = {"schema_version": SCHEMA_VERSION, **json.loads(json.dumps(asdict(self)))}
+        if not self.calibration_sha256:
+            del section["calibration_sha256"]
+        return section
 
     @staticmethod
     def from_json(section: Any, source: str) -> ModelSpec:

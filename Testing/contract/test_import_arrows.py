@@ -133,9 +133,10 @@ LAYERS = (
     | {"provenance", "job_folder", "golden", "bundle_writer", "stock_monai"},
     {
         "uncertainty",
-        *(f"uncertainty.{name}" for name in ("conformal", "error_detection", "estimate", "measures", "recalibration", "regions", "reliability")),
+        *(f"uncertainty.{name}" for name in ("assembly", "calibration", "conformal", "contours", "deep_features", "error_detection", "estimate")),
     }
-    | {f"uncertainty.{name}" for name in ("sampled_network", "samplers", "views")}
+    | {f"uncertainty.{name}" for name in ("facts", "measures", "ood", "quality", "recalibration", "regions", "reliability")}
+    | {f"uncertainty.{name}" for name in ("sampled_network", "samplers", "segment_reports", "views")}
     | {f"uncertainty.samplers.{name}" for name in ("passes", *SAMPLERS)},
     {"importers", "importers.colors", "importers.restricted_reader"}
     | {*(f"importers.nnunet{part}" for part in ("", "_architecture", "_card", "_checkpoint", "_labels", "_plans"))},
@@ -147,7 +148,17 @@ LAYERS = (
         "commands",
         *(
             f"commands.{name}"
-            for name in ("batch", "importing", "models", "progress_bar", "results", "segment", "segment_frames", "segment_uncertainty")
+            for name in (
+                "batch",
+                "importing",
+                "models",
+                "progress_bar",
+                "results",
+                "segment",
+                "segment_frames",
+                "segment_uncertainty",
+                "uncertainty_tables",
+            )
         ),
     }
     | {"cohort", *(f"cohort.{name}" for name in ("cases", "index", "pool", "record", "run_case", "table", "thumbnail"))},

@@ -49,5 +49,3 @@ def test_a_region_is_found_at_its_most_doubtful_voxel(result):
 def test_small_and_clear_regions_are_left_out(result):
     voxel = result.prediction.geometry.voxel_volume_ml
     assert len(uncertain_regions(result, smallest_ml=2 * voxel)) == 2
-    assert len(uncertain_regions(result, contested=0.8, smallest_ml=0.0)) == 2
-    assert uncertain_regions(result, contested=1.0) == []

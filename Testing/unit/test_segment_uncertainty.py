@@ -34,15 +34,15 @@ def test_maps_and_a_table_lie_beside_the_segments(an_image, tiny_bundle, tmp_pat
     with (tmp_path / "out-regions.csv").open(encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     assert [row["segment"] for row in rows] == [region.label.name for region in regions]
-    assert f"Doubtful regions: {len(regions)}" in said
-    assert "Dice between two of 3 samples, " in said
+    assert f"of {len(regions)} regions in doubt; all in out-regions.csv" in said
+    assert "two of the 3 samples (augmentation) agree to Dice 0." in said
 
 
 @pytest.mark.parametrize(
     ("more", "told"),
     [
         (["--uncertainty", "--seed", "-1"], "The seed is -1"),
-        (["--samples", "3"], "--samples and --seed belong to --uncertainty"),
+        (["--samples", "3"], "--samples belongs to --uncertainty"),
         (["--uncertainty", "dropout"], "was trained without dropout"),
         (["--uncertainty", "--mirror"], "leave --mirror and --precision out"),
     ],

@@ -1,4 +1,4 @@
-"""The command `deepseg-train`: fit, evaluate, export."""
+"""The command `deepseg-train`: fit, evaluate, calibrate, export."""
 
 from __future__ import annotations
 
@@ -44,6 +44,17 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--csv", type=Path, help="also write a line per case and label here")
     evaluate.set_defaults(run_command=_evaluate)
 
+    calibrate = commands.add_parser("calibrate", help="learn from held-out cases how far a model's answers can be trusted")
+    calibrate.add_argument("model", help="name of an installed model, or a model's folder")
+    calibrate.add_argument("--data", type=Path, required=True)
+    calibrate.add_argument("--split", type=Path, required=True, help="the split file it was trained with")
+    calibrate.add_argument(
+        "--ways", nargs="+", default=["single-pass", "deep-supervision", "augmentation:2"], help="ways of sampling, as SAMPLER or SAMPLER:SAMPLES"
+    )
+    calibrate.add_argument("--group", nargs="+", action="append", default=[], metavar=("NAME", "LABEL"), help="labels that make up one organ")
+    calibrate.add_argument("-o", "--output", type=Path, required=True, help="model folder to make")
+    calibrate.set_defaults(run_command=_calibrate)
+
     export = commands.add_parser("export", help="write a run's best weights as a model, with its figures on the test cases")
     export.add_argument("run", type=Path, help="folder of a run")
     export.add_argument("--data", type=Path, required=True)
@@ -83,6 +94,24 @@ def _evaluate(options: argparse.Namespace) -> None:
     if options.csv:
         write_rows(rows, options.csv)
         print(f"Written: {options.csv}")
+
+
+def _calibrate(options: argparse.Namespace) -> None:
+    from deepseg.bundle_writer import refuse_existing
+    from deepseg.uncertainty.calibration import load_calibration
+    from deepseg_train.calibration.request import groups_of, ways_of
+    from deepseg_train.calibration.run import calibrate
+    from deepseg_train.calibration.tables import told
+    from deepseg_train.dataset import find_cases
+    from deepseg_train.split import load_split
+
+    refuse_existing(options.output)
+    bundle = api.load_model(options.model)
+    ways, groups = ways_of(options.ways, bundle), groups_of(options.group, bundle.spec)
+    split = load_split(options.split, find_cases(options.data))
+    made = calibrate(bundle, options.data, split, ways, groups, options.output)
+    print(told(load_calibration(made)))
+    print(f"Written: {made.folder}")
 
 
 def _export(options: argparse.Namespace) -> None:

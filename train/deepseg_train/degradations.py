@@ -26,9 +26,11 @@ def _blur(image: np.ndarray, severity: float, rng: np.random.Generator) -> np.nd
 
 
 def _bias_field(image: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
-    """A smooth multiplicative field; severity is the largest coefficient of its logarithm's polynomial of degree 3."""
-    field = mt.RandBiasField(degree=3, coeff_range=(severity / 2, severity), prob=1.0).set_random_state(int(rng.integers(2**31)))
-    return field(torch.from_numpy(image - image.min())[None])[0].numpy() + image.min()
+    """A smooth multiplicative field, its logarithm a random polynomial of degree 3; severity is the largest magnitude of that logarithm."""
+    axes = np.meshgrid(*(np.linspace(-1, 1, n) for n in image.shape), indexing="ij")
+    logarithm = np.polynomial.polynomial.polyval3d(*axes, rng.uniform(-1, 1, (4, 4, 4)) * (np.indices((4, 4, 4)).sum(0) <= 3))
+    logarithm -= logarithm.mean()
+    return ((image - image.min()) * np.exp(severity * logarithm / np.abs(logarithm).max()) + image.min()).astype(np.float32)
 
 
 def _ghosts(image: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
@@ -49,21 +51,21 @@ def _down_sampling(image: np.ndarray, severity: float, rng: np.random.Generator)
 
 
 def _inversion(image: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
-    """Bright for dark; severity 1 is whole, 0.5 leaves no contrast."""
+    """Bright for dark; severity is the share of it, of which less than half only weakens the contrast."""
     return (1 - severity) * image + severity * (image.max() + image.min() - image)
 
 
 DEGRADATIONS: dict[str, tuple[Degradation, tuple[float, ...]]] = {
     "noise": (_noise, (0.3, 0.8)),
     "blur": (_blur, (1.0, 2.0)),
-    "bias field": (_bias_field, (0.5, 1.0)),
+    "bias field": (_bias_field, (0.4, 1.0)),
     "motion ghosts": (_ghosts, (0.5, 1.0)),
     "down-sampling": (_down_sampling, (2.0, 3.0)),
-    "intensity inversion": (_inversion, (0.35, 1.0)),
+    "intensity inversion": (_inversion, (1.0,)),
 }
 """Each with a mild and a strong severity."""
 
-CROPS = (0.25, 0.5)
+CROPS = (0.15, 0.35)
 """Shares of the labelled structure's length that 'cropped target' cuts away."""
 
 

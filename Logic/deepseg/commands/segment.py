@@ -10,7 +10,7 @@ from deepseg import api
 from deepseg.commands.progress_bar import ProgressBar
 from deepseg.commands.results import measured, written
 from deepseg.commands.segment_frames import is_sequence, run_frames
-from deepseg.commands.segment_uncertainty import add_options, run_uncertain
+from deepseg.commands.segment_uncertainty import add_options, refuse_without_uncertainty, run_uncertain
 from deepseg.inputs import with_preparation
 
 
@@ -48,8 +48,7 @@ def run(options: argparse.Namespace) -> None:
     for image in options.images:
         if options.output.exists() and image.exists() and options.output.samefile(image):
             raise api.OutputError(f"{options.output} is the image itself; its voxels would be lost. Name another output file.")
-    if not options.uncertainty and (options.samples, options.seed) != (None, None):
-        raise api.UncertaintyError("--samples and --seed belong to --uncertainty; name it too, or leave them out.")
+    refuse_without_uncertainty(options)
     bundle = api.load_model(options.model)
     if any(map(is_sequence, options.images)):
         if options.uncertainty:
@@ -60,6 +59,8 @@ def run(options: argparse.Namespace) -> None:
     if options.uncertainty:
         run_uncertain(options, bundle, volume, notes, roi)
         return
+    for finding in api.unusual(volume, bundle, roi):
+        print(f"Unlike the training images: {finding.told}")
     print(api.forecast(volume, bundle, roi, options.precision, options.mirror))
     with ProgressBar() as bar:
         prediction = api.segment(volume, bundle, roi, bar.show, probabilities=False, precision=options.precision, mirror=options.mirror)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import csv
-from pathlib import Path
 
 from deepseg import api
 from deepseg.commands.progress_bar import ProgressBar
-from deepseg.commands.results import measured, written
+from deepseg.commands.results import written
+from deepseg.commands.uncertainty_tables import region_lines, report_lines, write_regions, write_reports
 from deepseg.inputs import with_preparation
-from deepseg.outputs import beside, write_whole
+from deepseg.outputs import beside
 
 METHODS = ("single-pass", "deep-supervision", "augmentation", "dropout", "ensemble")
 """Keys of `deepseg.uncertainty.samplers.SAMPLERS`; importing that would load PyTorch."""
-WRITTEN = ("predictive_entropy", "mutual_information")
-_TOLD = 3
+USUAL_LEVEL = 0.9
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -29,59 +27,64 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--samples", type=int, metavar="N", help="how many samples that method draws")
     parser.add_argument("--seed", type=int, metavar="N", help="what they are drawn from (default: 0)")
+    parser.add_argument("--level", type=float, metavar="SHARE", help=f"share of new cases that intervals are to hold (default: {USUAL_LEVEL})")
+    parser.add_argument("--contours", action="store_true", help="also write an inner and an outer contour of each segment that hold at that level")
+
+
+def refuse_without_uncertainty(options: argparse.Namespace) -> None:
+    """Refuse options that would do nothing.
+
+    Raises:
+        UncertaintyError: one is there, and --uncertainty is not.
+    """
+    given = [f"--{name}" for name in ("samples", "seed", "level", "contours") if getattr(options, name) not in (None, False)]
+    if given and not options.uncertainty:
+        raise api.UncertaintyError(f"{given[0]} belongs to --uncertainty; name it too, or leave {given[0]} out.")
 
 
 def run_uncertain(options: argparse.Namespace, bundle: api.ModelBundle, volume: api.Volume, notes: list[str], roi: api.Box | None) -> None:
-    """Segment one image with samples; writes OUT, a map beside it for each of `WRITTEN`, and a table of regions.
+    """Segment one image with samples; writes OUT and beside it maps, a table of segments and one of regions.
 
     Raises:
         DeepSegError: as `deepseg segment`; or the method cannot work with this model; or an option does not go with it.
     """
     if options.mirror or options.precision not in ("auto", "float32"):
         raise api.UncertaintyError("--uncertainty runs in float32 and draws its samples itself; leave --mirror and --precision out.")
-    maps = {name: beside(options.output, f"-{name.replace('_', '-')}.nii.gz") for name in WRITTEN}
-    table = beside(options.output, "-regions.csv")
-    for path in maps.values():
-        api.check_output(path)
-    api.check_output(table, (".csv",))
+    segments, regions, contours = (beside(options.output, end) for end in ("-segments.csv", "-regions.csv", "-contours.seg.nrrd"))
+    for path in (segments, regions):
+        api.check_output(path, (".csv",))
     with ProgressBar() as bar:
-        result = api.estimate_uncertainty(volume, bundle, roi, bar.show, sampler=options.uncertainty, samples=options.samples, seed=options.seed or 0)
-    regions = api.uncertain_regions(result)
-    if result.samples == 1:
-        # A single sample tells nothing of the model's own doubt; a map of zeros would look as if there were none.
-        maps = {name: path for name, path in maps.items() if result.maps[name].kind != "epistemic"}
-    for name, path in maps.items():
-        found = result.maps[name]
+        result = api.estimate_uncertainty(
+            volume, bundle, roi, bar.show, sampler=options.uncertainty, samples=options.samples, seed=options.seed or 0, level=options.level
+        )
+    drawn = api.contours(result, bundle, options.level or USUAL_LEVEL) if options.contours else None
+    maps = {beside(options.output, f"-{name.replace('_', '-')}.nii.gz"): result.maps[name] for name in _names(result)}
+    for path, found in maps.items():
         api.write_volume(api.Volume(found.values[None], found.geometry, (found.unit,), found.title), path, result.prediction.provenance)
-    write_regions(regions, table)
+    places = api.uncertain_regions(result)
+    write_reports(result.reports, segments)
+    write_regions(places, regions)
+    if drawn:
+        api.write_label_map(drawn, contours)
     earlier = api.set_aside(options.output)
     api.write_label_map(with_preparation(result.prediction.labels, notes), options.output)
-    for note in (*notes, *result.prediction.notes):
+    for finding in result.findings:
+        print(f"Unlike the training images: {finding.told}")
+    for note in (*notes, *result.prediction.notes, *result.notes):
         print(f"Note: {note}")
-    for line in measured(result.prediction.labels):
+    for line in (*report_lines(result.reports), *_agreement(result), *region_lines(places, regions.name)):
         print(line)
-    for label in result.prediction.labels.labels if result.agreement else ():
-        print(f"Dice between two of {result.samples} samples, {label.name}: {result.agreement[label.value]:.3f}")
-    print(f"Doubtful regions: {len(regions)}")
-    for region in regions[:_TOLD]:
-        place = ", ".join(f"{x:.1f}" for x in region.position_ras_mm)
-        print(f"  {region.label.name}, at RAS {place} mm: {region.size_ml:.2f} mL")
-    print(written(options.output, earlier, *maps.values(), table))
+    print(written(options.output, earlier, *maps, segments, regions, *([contours] if drawn else [])))
 
 
-def write_regions(regions: list[api.UncertainRegion], path: Path) -> None:
-    """A row a region as CSV, those first that could change most.
+def _names(result: api.Uncertainty) -> list[str]:
+    """Maps that are written: of a single sample none of the model's own doubt, because zeros would look as if there were none."""
+    names = ["error_probability"] if result.calibrated else []
+    return [*names, "predictive_entropy", *(["mutual_information"] if result.samples > 1 else [])]
 
-    Raises:
-        OutputError: it cannot be written.
-    """
 
-    def write(to: Path) -> None:
-        with to.open("w", newline="", encoding="utf-8-sig") as file:
-            writer = csv.writer(file)
-            writer.writerow(["segment", "r_mm", "a_mm", "s_mm", "size_ml", "doubt_weighted_ml", "mean_margin_doubt", "largest_margin_doubt"])
-            for region in regions:
-                figures = (*region.position_ras_mm, region.size_ml, region.change_ml, region.mean, region.largest)
-                writer.writerow([region.label.name, *(f"{figure:.4g}" for figure in figures)])
-
-    write_whole(path, write)
+def _agreement(result: api.Uncertainty) -> list[str]:
+    labels = result.prediction.labels.labels if result.agreement else ()
+    return [
+        f"{label.name}: two of the {result.samples} samples ({result.sampler}) agree to Dice {result.agreement[label.value]:.3f}" for label in labels
+    ]

@@ -91,3 +91,54 @@ class VolumeScores:
         """
         low, high = conformal_range(self.log_ratios, level)
         return estimated_ml * math.exp(low), estimated_ml * math.exp(high)
+
+
+CONTOUR_SHARE = 0.95
+"""An outer contour promises to hold so much of the segment, an inner one that so much of it belongs to the segment: single stray voxels of a
+reference would else blow up the one and empty the other."""
+
+
+@dataclass(frozen=True)
+class ContourScores:
+    """At which probabilities contours of calibration cases would have kept their promise, for one segment.
+
+    Attributes:
+        outer: of each case the largest threshold on the mended probability above which `CONTOUR_SHARE` of the true segment lies.
+        inner: of each case the smallest threshold above which `CONTOUR_SHARE` of what lies there is truly the segment's.
+    """
+
+    outer: tuple[float, ...]
+    inner: tuple[float, ...]
+
+    @staticmethod
+    def of(probabilities: Sequence[np.ndarray], present: Sequence[np.ndarray]) -> ContourScores:
+        """From mended probabilities and true masks of cases, each of one shape.
+
+        Raises:
+            UncertaintyError: a case lacks the segment.
+        """
+        if not all(mask.any() for mask in present):
+            raise UncertaintyError("A calibration case lacks the segment; contours need cases that have it.")
+        pairs = [(p.ravel(), mask.ravel()) for p, mask in zip(probabilities, present, strict=True)]
+        return ContourScores(tuple(_outer(*pair) for pair in pairs), tuple(_inner(*pair) for pair in pairs))
+
+    def thresholds(self, level: float) -> tuple[float, float]:
+        """Thresholds for the inner and the outer contour of a new case, each of which keeps its promise with at least the probability `level`.
+
+        Raises:
+            UncertaintyError: that level cannot be promised.
+        """
+        return conformal_quantile(self.inner, level), -conformal_quantile([-score for score in self.outer], level)
+
+
+def _outer(probabilities: np.ndarray, present: np.ndarray) -> float:
+    inside = np.sort(probabilities[present])[::-1]
+    return float(inside[math.ceil(CONTOUR_SHARE * len(inside)) - 1])
+
+
+def _inner(probabilities: np.ndarray, present: np.ndarray) -> float:
+    order = np.argsort(-probabilities, kind="stable")
+    right = present[order].cumsum() / np.arange(1, len(order) + 1)
+    # The share falls with the threshold but for single voxels; the last place at which it holds counts.
+    kept = np.flatnonzero(right >= CONTOUR_SHARE)
+    return float(probabilities[order[kept[-1]]]) if len(kept) else float(np.nextafter(probabilities.max(), np.inf))

@@ -1,8 +1,10 @@
-"""The road of one estimate: the image prepared once, the network's passes as the sampler wants them, measures, back to the input's grid."""
+"""The road of one estimate: the image prepared once, the network's passes as the sampler wants them, then back to the input's grid and measured."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +12,6 @@ import torch
 from deepseg.attempts import Attempts
 from deepseg.box import Box
 from deepseg.bundle import ModelBundle
-from deepseg.components import keep_largest
 from deepseg.cost import blank_network
 from deepseg.devices import Plan
 from deepseg.errors import UncertaintyError
@@ -18,17 +19,32 @@ from deepseg.inference import OnWindow, run_windows
 from deepseg.preprocessing import Prepared, prepare
 from deepseg.progress import ProgressCallback, Tracker
 from deepseg.provenance import provenance
-from deepseg.region import labels_in_whole, probabilities_in_whole
-from deepseg.restoring import label_codes
-from deepseg.results import Prediction, Uncertainty, UncertaintyMap
-from deepseg.uncertainty.measures import MEASURES, Tally, largest_value
+from deepseg.results import Uncertainty
+from deepseg.uncertainty.assembly import Assembly
+from deepseg.uncertainty.calibration import load_calibration
+from deepseg.uncertainty.deep_features import DeepFeatures
+from deepseg.uncertainty.measures import Tally
 from deepseg.uncertainty.sampled_network import SampledNetwork
-from deepseg.uncertainty.samplers import Pass, sampler_named
-from deepseg.volume import LabelMap, Volume
+from deepseg.uncertainty.samplers import Pass, Sampler, sampler_named
+from deepseg.volume import Volume
 from deepseg.window_network import WindowNetwork
 
 
-def estimate(
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """What the passes gave, on the model's grid."""
+
+    tally: Tally
+    prepared: Prepared
+    deep: np.ndarray | None
+
+
+def estimate(*arguments: Any, level: float | None = None, **options: Any) -> Uncertainty:
+    """See `deepseg.api.estimate_uncertainty`; takes what `assemble` takes."""
+    return assemble(*arguments, **options).uncertainty(level)
+
+
+def assemble(
     volume: Volume,
     bundle: ModelBundle,
     roi: Box | None = None,
@@ -37,55 +53,51 @@ def estimate(
     sampler: str,
     samples: int | None = None,
     seed: int = 0,
-    measures: Sequence[str] = tuple(MEASURES),
-) -> Uncertainty:
-    """See `deepseg.api.estimate_uncertainty`."""
+    deep_layer: str | None = None,
+) -> Assembly:
+    """Draw the samples; `deep_layer` is listened to where the model was not calibrated yet."""
     spec, chosen = bundle.spec, sampler_named(sampler)
     count = chosen.samples if samples is None else samples
     chosen.refuse_unfit(spec, blank_network(spec), count)
     if seed < 0:
         raise UncertaintyError(f"The seed is {seed}; expected a whole number from 0 up.")
+    calibration = load_calibration(bundle)
+    layer = calibration.layer if calibration else deep_layer
     tracker = Tracker(progress)
     part, where = volume.cropped(roi) if roi else (volume, (slice(None),) * 3)
     part.refuse_constant()
 
-    def run(plan: Plan) -> tuple[Tally, Prepared]:
+    def run(plan: Plan) -> Drawn:
         tracker.report(0.0, "preparing the image")
         prepared = prepare(part, plan.spec)
         tracker.report(0.02, "loading the model")
         networks = WindowNetwork.of(bundle, plan.spec, plan.device, plan.precision, mirror=False)
-        passes = chosen.passes(spec, count, seed, prepared.geometry.spacing_mm)
-        on_window, tally = tracker.steps("drawing samples", 0.05, 0.9), Tally(spec.overlapping)
-        for n, what in enumerate(passes):
+        on_window = tracker.steps("drawing samples", 0.05, 0.9)
+        return _draw(networks, prepared, chosen, count, seed, plan, on_window, layer)
 
-            def of_all(done: int, of: int, n: int = n) -> None:
-                on_window(n * of + done, len(passes) * of)
-
-            for probabilities in _samples(prepared.tensor, SampledNetwork(networks, what), what, plan, of_all):
-                tally.add(probabilities)
-        return tally, prepared
-
-    (tally, prepared), plan, notes = Attempts(part, bundle, run, probabilities=True).first_that_fits("float32")
+    drawn, plan, notes = Attempts(part, bundle, run, probabilities=True).first_that_fits("float32")
     tracker.report(0.9, "measuring")
-    mean = _on_part(tally.mean(), prepared, part.geometry.shape)
-    if not spec.overlapping:
-        mean[0] += 1 - mean.sum(0)  # background where nothing was seen
-    array = labels_in_whole(label_codes(torch.from_numpy(mean), spec, 0.5).numpy(), roi, where, volume.geometry)
-    for value in spec.output.keep_largest:
-        keep_largest(array, value, spec.overlapping)
-    maps = {}
-    for name in measures:
-        values = _on_part(tally.measure(name)[None], prepared, part.geometry.shape)[0]
-        described, largest = MEASURES[name], largest_value(name, spec.channel_count, spec.overlapping)
-        values = labels_in_whole(values, roi, where, volume.geometry)
-        maps[name] = UncertaintyMap(values, volume.geometry, name, described.title, described.unit, described.kind, largest)
-    drawn = seed if chosen.seeded else None
-    made_by = provenance(bundle, roi, plan, sampler=sampler, samples=tally.count, seed=drawn)
-    labels = LabelMap(array, volume.geometry, spec.labels, made_by, spec.overlapping)
-    whole = probabilities_in_whole(mean, roi, where, volume.geometry, spec.overlapping)
-    agreement = dict(zip([label.value for label in spec.labels], tally.pairwise_dice(), strict=True)) if tally.count > 1 else None
-    prediction = Prediction(labels, whole, made_by, tracker.finish(), tuple(notes))
-    return Uncertainty(prediction, maps, agreement, sampler, tally.count, drawn)
+    made_by = provenance(bundle, roi, plan, sampler=sampler, samples=drawn.tally.count, seed=seed if chosen.seeded else None)
+    samples_of = (drawn.tally, drawn.prepared, drawn.deep, seed if chosen.seeded else None)
+    return Assembly(volume, part, where, roi, spec, calibration, sampler, *samples_of, made_by, tuple(notes), tracker)
+
+
+def _draw(
+    networks: WindowNetwork, prepared: Prepared, sampler: Sampler, count: int, seed: int, plan: Plan, on_window: OnWindow, layer: str | None
+) -> Drawn:
+    """All passes of a sampler; the first one is listened to."""
+    spec, tally = networks.spec, Tally(networks.spec.overlapping)
+    passes = sampler.passes(spec, count, seed, prepared.geometry.spacing_mm)
+    deep = DeepFeatures(layer, spec.overlapping) if layer else None
+    for n, what in enumerate(passes):
+
+        def of_all(done: int, of: int, n: int = n) -> None:
+            on_window(n * of + done, len(passes) * of)
+
+        network = SampledNetwork(networks, what, deep if n == 0 else None)
+        for probabilities in _samples(prepared.tensor, network, what, plan, of_all):
+            tally.add(probabilities)
+    return Drawn(tally, prepared, deep.mean() if deep else None)
 
 
 def _samples(image: torch.Tensor, network: SampledNetwork, what: Pass, plan: Plan, on_window: OnWindow) -> Iterator[torch.Tensor]:
@@ -106,12 +118,3 @@ def _samples(image: torch.Tensor, network: SampledNetwork, what: Pass, plan: Pla
         for view in reversed(what.views):
             probabilities = view.invert(probabilities)
         yield probabilities
-
-
-def _on_part(values: torch.Tensor, prepared: Prepared, shape: tuple[int, int, int]) -> np.ndarray:
-    """Values (C, I, J, K) of the model's grid on the grid that was segmented; 0 where nothing was seen."""
-    result = np.zeros((len(values), *shape), np.float32)
-    into = prepared.orientation.apply(result)[(slice(None), *prepared.cut)]
-    for channel, to in zip(values, into, strict=True):
-        to[...] = prepared.back.resample(channel[None])[0].numpy()
-    return result

@@ -40,6 +40,8 @@ MEASURES = {
     "variance_of_means": Measure("Variance of the probabilities", "1", "epistemic"),
     "margin": Measure("One minus the lead of the likeliest class over the second", "1", "total"),
 }
+ERROR_PROBABILITY = Measure("Probability that the label is wrong", "1", "total")
+"""Of recalibrated probabilities alone; no sample tells it."""
 
 
 def largest_value(measure: str, channels: int, overlapping: bool) -> float:

@@ -6,27 +6,29 @@ import numpy as np
 
 from deepseg.results import UncertainRegion, Uncertainty
 
-CONTESTED = 0.5
-"""A voxel belongs to a region where one minus the lead of its likeliest class over the second exceeds this."""
+CONTESTED = {"error_probability": 0.25, "margin": 0.5}
+"""A voxel belongs to a region where its measure exceeds this: both say that a label of two has less than three quarters."""
 SMALLEST_ML = 0.005
+_SMOOTHING, _PASS = 1.5, 0.02
+"""Variance in voxels, and how much lower a pass must lie than the doubt on both of its sides."""
 
 
-def uncertain_regions(result: Uncertainty, contested: float = CONTESTED, smallest_ml: float = SMALLEST_ML) -> list[UncertainRegion]:
-    """The regions (26-connected) in which the lead of the likeliest class is small, ranked by `change_ml`.
+def uncertain_regions(result: Uncertainty, smallest_ml: float = SMALLEST_ML) -> list[UncertainRegion]:
+    """The regions in which the label is in doubt, ranked by `change_ml`; by recalibrated probabilities where there are any.
 
     Args:
         result: with probabilities and the map 'margin'.
-        contested: what a voxel's margin measure must exceed, in 0..1.
         smallest_ml: regions below this are left out.
     """
-    import SimpleITK as sitk
-
-    doubt, probabilities, geometry = result.maps["margin"].values, result.prediction.probabilities, result.prediction.geometry
+    measure = "error_probability" if result.mended is not None else "margin"
+    probabilities = result.prediction.probabilities if result.mended is None else result.mended
+    doubt, geometry = result.maps[measure].values, result.prediction.geometry
     labels, voxel_ml = result.prediction.labels.labels, result.prediction.geometry.voxel_volume_ml
-    mask = sitk.GetImageFromArray((doubt > contested).astype(np.uint8))
-    numbers = sitk.GetArrayFromImage(sitk.ConnectedComponent(mask, True))
+    numbers = _numbered(doubt, CONTESTED[measure])
     overlapping = result.prediction.labels.overlapping
     wrong = 1 - probabilities.max(0) if not overlapping else np.minimum(probabilities, 1 - probabilities).max(0)
+    if measure == "error_probability":
+        wrong = doubt
     # A label gains or loses where it is neither certain nor excluded.
     moving = np.minimum(probabilities, 1 - probabilities)[0 if overlapping else 1 :]
     found = []
@@ -41,8 +43,18 @@ def uncertain_regions(result: Uncertainty, contested: float = CONTESTED, smalles
         most = int(moving[(slice(None), *box)][:, inside].sum(1).argmax())
         position = tuple(float(x) for x in (geometry.ijk_to_ras @ [*voxel, 1.0])[:3])
         change = float(wrong[box][inside].sum()) * voxel_ml
-        found.append(UncertainRegion(labels[most], position, size_ml, change, float(doubt[box][inside].mean()), float(local.max())))
+        found.append(UncertainRegion(labels[most], position, size_ml, change, measure, float(doubt[box][inside].mean()), float(local.max())))
     return sorted(found, key=lambda region: -region.change_ml)
+
+
+def _numbered(doubt: np.ndarray, contested: float) -> np.ndarray:
+    """Numbers of the regions, int (I, J, K), 0 elsewhere. Doubt lies like a shell around every segment; it is parted at its passes."""
+    import SimpleITK as sitk
+
+    mask = sitk.GetImageFromArray((doubt > contested).astype(np.uint8))
+    smooth = sitk.DiscreteGaussian(sitk.GetImageFromArray(doubt.astype(np.float32)), [_SMOOTHING] * 3)
+    basins = sitk.MorphologicalWatershed(-smooth, _PASS, False, True)
+    return sitk.GetArrayFromImage(sitk.ScalarConnectedComponent(sitk.Mask(basins, mask), mask, 0, True))
 
 
 def _boxes(numbers: np.ndarray) -> list[tuple[int, tuple[slice, slice, slice]]]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from deepseg.uncertainty.deep_features import DeepFeatures
 from deepseg.uncertainty.samplers.deep_supervision import coarser_heads
 from deepseg.uncertainty.samplers.monte_carlo_dropout import DROPOUT
 from deepseg.uncertainty.samplers.passes import Pass
@@ -19,11 +20,12 @@ class SampledNetwork(WindowNetwork):
 
     averages = False
 
-    def __init__(self, networks: WindowNetwork, what: Pass) -> None:
+    def __init__(self, networks: WindowNetwork, what: Pass, deep: DeepFeatures | None = None) -> None:
+        """`deep`, where given, is told what the first member makes of the windows."""
         members = networks.members if what.member is None else [networks.members[what.member]]
         # One network's heads; where there are several, they are averaged head by head.
         super().__init__(members, networks.spec, networks.precision)
-        self._what, self._windows = what, 0
+        self._what, self._windows, self._deep = what, 0, deep
 
     @property
     def samples(self) -> int:
@@ -37,8 +39,16 @@ class SampledNetwork(WindowNetwork):
     def __call__(self, windows: torch.Tensor) -> torch.Tensor:
         """Logits (N, samples * L, i, j, k)."""
         self._windows += 1
-        answers = [self._answers_of(member, windows) for member in self.members]
+        answers = [self._heard(self.members[0], windows), *(self._answers_of(member, windows) for member in self.members[1:])]
         return answers[0] if len(answers) == 1 else torch.stack(answers).float().mean(0)
+
+    def _heard(self, member: nn.Module, windows: torch.Tensor) -> torch.Tensor:
+        if self._deep is None:
+            return self._answers_of(member, windows)
+        with self._deep.listening(member) as heard:
+            answers = self._answers_of(member, windows)
+        self._deep.add(heard[0], answers[:, : self.spec.channel_count])
+        return answers
 
     def _answers_of(self, member: nn.Module, windows: torch.Tensor) -> torch.Tensor:
         windows = windows.to(self.device, next(member.parameters()).dtype)

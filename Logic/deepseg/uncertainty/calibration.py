@@ -1,0 +1,142 @@
+"""What held-out cases taught about a model's answers, as its file `configs/calibration.json` holds it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any
+
+from deepseg.bundle import CALIBRATION_FILE, ModelBundle
+from deepseg.errors import ModelError
+from deepseg.locations import resource
+from deepseg.uncertainty.conformal import ContourScores, VolumeScores
+from deepseg.uncertainty.ood import Guard
+from deepseg.uncertainty.quality import QualityPredictor
+from deepseg.uncertainty.recalibration import Recalibration, recalibration_from_json
+
+_SCHEMA = "schemas/deepseg-calibration-1.json"
+
+
+@dataclass(frozen=True, eq=False)
+class WayCalibration:
+    """For one way of sampling.
+
+    Attributes:
+        sampler, samples: the way.
+        method: name of the recalibration, chosen by cross-validation.
+        recalibration: mends the mean probabilities.
+        volumes: by the name of a segment or of a group of them.
+        contours: by label value.
+        quality: predicts Dice.
+        figures: errors of calibration before and after by region, label and measure, with intervals; and reliability curves.
+    """
+
+    sampler: str
+    samples: int
+    method: str
+    recalibration: Recalibration
+    volumes: dict[str, VolumeScores]
+    contours: dict[int, ContourScores]
+    quality: QualityPredictor
+    figures: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """All of it.
+
+    Attributes:
+        data: which cases it was fitted on, in words.
+        cases: how many.
+        weights: SHA-256 of the weight files that it belongs to, by name.
+        layer: module whose answers the guard looks at; None for none.
+        groups: label values by the name of what they make up together.
+        guard: what is unlike the training images.
+        ways: by way of sampling.
+    """
+
+    data: str
+    cases: int
+    weights: dict[str, str]
+    layer: str | None
+    groups: dict[str, tuple[int, ...]]
+    guard: Guard
+    ways: tuple[WayCalibration, ...]
+
+    def of(self, sampler: str, samples: int) -> WayCalibration | None:
+        """For a way of sampling; None where it was not calibrated."""
+        return next((way for way in self.ways if (way.sampler, way.samples) == (sampler, samples)), None)
+
+    def to_json(self) -> dict[str, Any]:
+        ways = [
+            {
+                **{name: getattr(way, name) for name in ("sampler", "samples", "method", "figures")},
+                "recalibration": way.recalibration.to_json(),
+                "volumes": {name: asdict(scores) for name, scores in way.volumes.items()},
+                "contours": {str(value): asdict(scores) for value, scores in way.contours.items()},
+                "quality": way.quality.to_json(),
+            }
+            for way in self.ways
+        ]
+        told = {name: getattr(self, name) for name in ("data", "cases", "weights", "layer", "groups")}
+        return {"schema_version": 1, **told, "guard": self.guard.to_json(), "ways": ways}
+
+    @staticmethod
+    def from_json(section: Any, source: str) -> Calibration:
+        """Read the file's content.
+
+        Raises:
+            ModelError: it is damaged or from a newer DeepSeg.
+        """
+        import fastjsonschema
+
+        try:
+            _validator()(section)
+            ways = tuple(
+                WayCalibration(
+                    **{name: way[name] for name in ("sampler", "samples", "method", "figures")},
+                    recalibration=recalibration_from_json(way["recalibration"]),
+                    volumes={name: VolumeScores(tuple(scores["log_ratios"])) for name, scores in way["volumes"].items()},
+                    contours={int(value): ContourScores(tuple(s["outer"]), tuple(s["inner"])) for value, s in way["contours"].items()},
+                    quality=QualityPredictor.from_json(way["quality"]),
+                )
+                for way in section["ways"]
+            )
+            groups = {name: tuple(values) for name, values in section["groups"].items()}
+            told = {name: section[name] for name in ("data", "cases", "weights", "layer")}
+            return Calibration(**told, groups=groups, guard=Guard.from_json(section["guard"]), ways=ways)
+        except (fastjsonschema.JsonSchemaException, TypeError, ValueError, KeyError) as error:
+            raise ModelError(f"{source} is damaged or from a newer DeepSeg ({str(error)[:200]}). Get the model again.") from error
+
+
+def load_calibration(bundle: ModelBundle) -> Calibration | None:
+    """A model's calibration; None where it has none.
+
+    Raises:
+        ModelError: the file is missing, altered or damaged, or belongs to other weights.
+    """
+    if not bundle.spec.calibration_sha256:
+        return None
+    path = bundle.folder / CALIBRATION_FILE
+    try:
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != bundle.spec.calibration_sha256:
+            raise ModelError(f"{path} is damaged or altered: its SHA-256 is not the one the model was made with. Get the model again.")
+        calibration = Calibration.from_json(json.loads(content), str(path))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path} cannot be read: {error}. Get the model again.") from error
+    if calibration.weights != bundle.spec.weights:
+        raise ModelError(
+            f"The calibration of the model {bundle.folder} belongs to other weights; its guarantees do not carry over to weights fitted anew. "
+            "Calibrate the model again: deepseg-train calibrate."
+        )
+    return calibration
+
+
+@cache
+def _validator() -> Any:
+    import fastjsonschema
+
+    return fastjsonschema.compile(json.loads(resource(_SCHEMA).read_text(encoding="utf-8")))

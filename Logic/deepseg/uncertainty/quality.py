@@ -1,0 +1,114 @@
+"""How good a segment probably is: Dice with a reference that nobody has drawn yet, predicted from figures of the run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from deepseg.spec import ModelSpec
+from deepseg.uncertainty.conformal import conformal_quantile
+from deepseg.uncertainty.facts import Facts
+from deepseg.uncertainty.ood import Guard, figures_of
+
+_FURTHEST = 6.0
+"""Figures further off than so many deviations count as so many: nothing is known out there."""
+
+
+@dataclass(frozen=True, eq=False)
+class QualityPredictor:
+    """Small networks, averaged, on figures of a segment and its run; fitted on calibration cases as they are and spoilt on purpose.
+
+    Attributes:
+        center, scale: (N) of the figures.
+        hidden, hidden_bias: (M, H, N) and (M, H).
+        output, output_bias: (M, H) and (M).
+        doubt: (3) coefficients of the logarithm of the error to expect, by powers of the logit of the predicted Dice.
+        errors: |predicted - true| of cases as they are and spoilt that the fit did not see, divided by the error to expect.
+        accept: predicted Dice from which on a segment may be accepted; None where no threshold could be set.
+        reject: predicted Dice below which it should be rejected; None likewise.
+        acceptable: true Dice that both are about.
+    """
+
+    center: np.ndarray
+    scale: np.ndarray
+    hidden: np.ndarray
+    hidden_bias: np.ndarray
+    output: np.ndarray
+    output_bias: np.ndarray
+    doubt: np.ndarray
+    errors: np.ndarray
+    accept: float | None
+    reject: float | None
+    acceptable: float
+
+    def predict(self, figures: np.ndarray) -> np.ndarray:
+        """Dice expected of figures (..., N)."""
+        normal = ((figures - self.center) / self.scale).clip(-_FURTHEST, _FURTHEST)
+        inner = np.tanh(np.einsum("mhn,...n->...mh", self.hidden, normal) + self.hidden_bias)
+        return _sigmoid((np.einsum("mh,...mh->...m", self.output, inner) + self.output_bias).mean(-1))
+
+    def expected_error(self, predicted: np.ndarray) -> np.ndarray:
+        """Scale of the error to expect at a predicted Dice."""
+        x = _logit(predicted)
+        return np.exp(self.doubt[0] + self.doubt[1] * x + self.doubt[2] * x**2)
+
+    def interval(self, predicted: float, level: float) -> tuple[float, float]:
+        """Range of Dice that holds a new case's with at least the probability `level`, if it is spoilt no otherwise than those fitted on were.
+
+        Raises:
+            UncertaintyError: the level cannot be promised from so few cases.
+        """
+        reach = conformal_quantile(self.errors.tolist(), level) * float(self.expected_error(np.asarray(predicted)))
+        return max(predicted - reach, 0.0), min(predicted + reach, 1.0)
+
+    def verdict(self, predicted: float, unusual: bool) -> str:
+        """'accept', 'review' or 'reject'; what is unlike the training images is never accepted."""
+        if self.reject is not None and predicted < self.reject:
+            return "reject"
+        return "accept" if self.accept is not None and predicted >= self.accept and not unusual else "review"
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in self.__dict__.items()}
+
+    @staticmethod
+    def from_json(section: dict[str, Any]) -> QualityPredictor:
+        return QualityPredictor(**{name: np.asarray(value, float) if isinstance(value, list) else value for name, value in section.items()})
+
+
+def quality_figures(facts: Facts, guard: Guard, spec: ModelSpec) -> dict[int, np.ndarray]:
+    """What a predictor looks at, by label value: the segment's own figures, the worst of the other segments', and how unusual the run is."""
+    figures = figures_of(facts, spec)
+    deep = guard.deep.distances(facts.deep) if guard.deep and facts.deep is not None else (1.0, 1.0)
+    image = [np.log(guard.checks[name].score(figures[name]) + 0.1) for name in ("intensities", "sharpness")]
+    found = {}
+    for label in spec.labels:
+        own = facts.segments[label.value]
+        others = [facts.segments[other.value] for other in spec.labels if other is not label] or [own]
+        volume = guard.checks[f"volume of {label.name}"]
+        unusual = (figures[f"volume of {label.name}"] - volume.mean) / volume.deviation
+        shape = guard.checks[f"shape of {label.name}"].score(figures[f"shape of {label.name}"])
+        found[label.value] = np.array(
+            [
+                _logit(own.expected_dice),
+                _logit(own.raw_expected_dice),
+                own.band_entropy,
+                min(_logit(other.expected_dice) for other in others),
+                max(other.band_entropy for other in others),
+                float(unusual[0]),
+                np.log(shape + 0.1),
+                *np.log(np.asarray(deep) + 0.1),
+                *image,
+            ]
+        )
+    return found
+
+
+def _logit(share: float | np.ndarray) -> float | np.ndarray:
+    p = np.clip(share, 0.005, 0.995)
+    return np.log(p / (1 - p))
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))

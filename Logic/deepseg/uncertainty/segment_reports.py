@@ -1,0 +1,81 @@
+"""A line on each segment: its volume with what is promised about it, the quality to expect, and what to do with it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from deepseg.flags import flags_of
+from deepseg.results import SegmentReport
+from deepseg.spec import ModelSpec
+from deepseg.uncertainty.calibration import Calibration, WayCalibration
+from deepseg.uncertainty.facts import Facts
+from deepseg.uncertainty.quality import quality_figures
+from deepseg.volume import where_any
+
+
+def segment_reports(
+    array: np.ndarray,
+    entropy: np.ndarray,
+    facts: Facts,
+    spec: ModelSpec,
+    calibration: Calibration | None,
+    way: WayCalibration | None,
+    level: float,
+    unusual: bool,
+) -> tuple[SegmentReport, ...]:
+    """Reports on each segment and each group of them.
+
+    Args:
+        array: label map (I, J, K).
+        entropy: predictive entropy (I, J, K).
+        facts: of the run.
+        spec: the model's.
+        calibration, way: where the model, and this way of sampling, was calibrated.
+        level: share of new cases that intervals are to hold.
+        unusual: whether something is unlike the training images, so that nothing is accepted unseen.
+
+    Raises:
+        UncertaintyError: the level cannot be promised from so few calibration cases.
+    """
+    figures = quality_figures(facts, calibration.guard, spec) if calibration and way else {}
+    reports = []
+    for label in spec.labels:
+        mask = where_any(array, (label.value,), spec.overlapping)
+        volume = facts.segments[label.value].volume_ml
+        interval = _volume_interval(label.name, [label.value], facts, way, level)
+        expected = low_high = verdict = None
+        if way and volume > 0:
+            expected = float(way.quality.predict(figures[label.value]))
+            low_high = way.quality.interval(expected, level)
+            verdict = way.quality.verdict(expected, unusual)
+        reports.append(_report(label.name, volume, level, interval, expected, low_high, verdict, mask, entropy))
+    for name, values in calibration.groups.items() if calibration else ():
+        mask = where_any(array, values, spec.overlapping)
+        volume = sum(facts.segments[value].volume_ml for value in values)
+        interval = _volume_interval(name, values, facts, way, level)
+        reports.append(_report(name, volume, level, interval, None, None, None, mask, entropy))
+    return tuple(reports)
+
+
+def _report(
+    name: str,
+    volume: float,
+    level: float,
+    interval: tuple[float, float] | None,
+    expected: float | None,
+    low_high: tuple[float, float] | None,
+    verdict: str | None,
+    mask: np.ndarray,
+    entropy: np.ndarray,
+) -> SegmentReport:
+    mean = float(entropy[mask].mean()) if mask.any() else float("nan")
+    return SegmentReport(name, volume, level, interval, expected, low_high, verdict, mean, tuple(flags_of(mask)))
+
+
+def _volume_interval(
+    name: str, values: list[int] | tuple[int, ...], facts: Facts, way: WayCalibration | None, level: float
+) -> tuple[float, float] | None:
+    volume = sum(facts.segments[value].likeliest_volume_ml for value in values)
+    if way is None or name not in way.volumes or volume <= 0:
+        return None
+    return way.volumes[name].interval_ml(volume, level)

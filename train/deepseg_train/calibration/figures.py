@@ -1,0 +1,120 @@
+"""Errors of calibration before and after, on cases that no fit saw, with bootstrap intervals over cases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from deepseg.uncertainty.reliability import Reliability, boundary_band, brier_score, negative_log_likelihood
+
+MEASURES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
+    "ece": lambda p, y: Reliability.of(p, y, equal_mass=False).expected_error,
+    "ace": lambda p, y: Reliability.of(p, y).expected_error,
+    "brier": brier_score,
+    "nll": negative_log_likelihood,
+}
+"""ECE in 15 bins of equal width, ACE in 15 of equal mass."""
+REGIONS = ("band", "image")
+"""Within three voxels of the true segment's boundary, and everywhere."""
+_DRAWS = 1000
+_CURVE = "band"
+
+
+@dataclass(frozen=True, eq=False)
+class Promises:
+    """One label's probabilities in one region of one case, and whether it is there; `kept` of each method of recalibration."""
+
+    kept: dict[str, np.ndarray]
+    present: np.ndarray
+
+
+def promises_of(methods: dict[str, np.ndarray], target: np.ndarray) -> dict[str, Promises]:
+    """By region, of one label's probabilities (I, J, K) by method and its presence (I, J, K)."""
+    regions = {"band": boundary_band(target), "image": np.ones(target.shape, bool)}
+    return {name: Promises({method: p[where] for method, p in methods.items()}, target[where]) for name, where in regions.items()}
+
+
+def figures(cases: Sequence[dict[str, dict[str, Promises]]], chosen: str) -> dict[str, Any]:
+    """By region, label, method and measure: value and 95 % interval; the gain of the chosen method over none, paired; reliability curves.
+
+    Args:
+        cases: for each case by label name and region.
+        chosen: the method whose gain and curve are told; 'none' is the network as it is.
+    """
+    result: dict[str, Any] = {"cases": len(cases), "interval": "95 % bootstrap over cases", "regions": {}, "curves": {}}
+    draws = np.random.default_rng(0).integers(0, len(cases), (_DRAWS, len(cases)))
+    for region in REGIONS:
+        of_region = result["regions"][region] = {}
+        for label in cases[0]:
+            found = [case[label][region] for case in cases]
+            of_region[label] = _of_label(found, chosen, draws)
+            if region == _CURVE:
+                result["curves"][label] = {method: _curve(found, method) for method in dict.fromkeys(("none", chosen))}
+    return result
+
+
+def _of_label(found: Sequence[Promises], chosen: str, draws: np.ndarray) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    resampled = {}
+    for method in found[0].kept:
+        binned = [_Binned.of(case, method) for case in found]
+        told[method] = {}
+        for name in MEASURES:
+            values = np.array([_Binned.measure([binned[n] for n in draw], name) for draw in draws])
+            exact = MEASURES[name](np.concatenate([c.kept[method] for c in found]), np.concatenate([c.present for c in found]))
+            told[method][name] = _rounded({"value": exact, **_ends(values)})
+            resampled[method, name] = values
+    gains = {name: resampled["none", name] - resampled[chosen, name] for name in MEASURES}
+    told["gain"] = {
+        name: _rounded({"value": told["none"][name]["value"] - told[chosen][name]["value"], **_ends(values)}) for name, values in gains.items()
+    }
+    return told
+
+
+@dataclass(frozen=True, eq=False)
+class _Binned:
+    """One case's sums, fine enough to bin again when cases are drawn anew."""
+
+    count: np.ndarray
+    promised: np.ndarray
+    observed: np.ndarray
+    squared: float
+    nll: float
+
+    FINE = 3000
+
+    @staticmethod
+    def of(case: Promises, method: str) -> _Binned:
+        p, y = case.kept[method].astype(np.float64), case.present
+        # Evenly in the logit, where most probabilities lie close to 0 and 1.
+        at = ((np.log(p.clip(1e-7, 1 - 1e-7)) - np.log1p(-p.clip(1e-7, 1 - 1e-7)) + 17) / 34 * _Binned.FINE).astype(int).clip(0, _Binned.FINE - 1)
+        sums = (np.bincount(at, weights, _Binned.FINE) for weights in (np.ones(len(p)), p, y.astype(float)))
+        return _Binned(*sums, brier_score(p, y) * len(p), negative_log_likelihood(p, y) * len(p))
+
+    @staticmethod
+    def measure(cases: Sequence[_Binned], name: str) -> float:
+        count, promised, observed = (np.sum([getattr(case, part) for case in cases], axis=0) for part in ("count", "promised", "observed"))
+        total = count.sum()
+        if name in ("brier", "nll"):
+            return sum(case.squared if name == "brier" else case.nll for case in cases) / total
+        middle = (count.cumsum() - count / 2) / total if name == "ace" else promised / np.maximum(count, 1)
+        group = np.minimum((middle * 15).astype(int), 14)
+        gaps = np.abs(np.bincount(group, promised, 15) - np.bincount(group, observed, 15))
+        return float(gaps.sum() / total)
+
+
+def _curve(found: Sequence[Promises], method: str) -> dict[str, list[float]]:
+    curve = Reliability.of(np.concatenate([c.kept[method] for c in found]), np.concatenate([c.present for c in found]))
+    return {name: [round(float(x), 5) for x in getattr(curve, name)] for name in ("promised", "observed")}
+
+
+def _ends(values: np.ndarray) -> dict[str, float]:
+    low, high = np.percentile(values, [2.5, 97.5])
+    return {"low": low, "high": high}
+
+
+def _rounded(told: dict[str, float]) -> dict[str, float]:
+    return {name: float(f"{value:.4g}") for name, value in told.items()}

@@ -1,0 +1,149 @@
+"""`deepseg-train calibrate`: from a model and held-out cases to a calibrated model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from deepseg import api
+from deepseg.bundle_writer import add_calibration
+from deepseg.uncertainty.calibration import Calibration, WayCalibration
+from deepseg.uncertainty.conformal import ContourScores, VolumeScores
+from deepseg.uncertainty.deep_features import deepest_layer
+from deepseg.uncertainty.facts import Facts
+from deepseg.uncertainty.ood import Guard
+from deepseg.uncertainty.quality import quality_figures
+from deepseg.uncertainty.recalibration import Recalibration
+from deepseg_train.calibration.answers import Answer, Way, spoilt
+from deepseg_train.calibration.figures import figures, promises_of
+from deepseg_train.calibration.fit import METHODS, cross_validated
+from deepseg_train.calibration.guard import fit_guard
+from deepseg_train.calibration.quality import fit_quality
+from deepseg_train.calibration.voxels import Voxels
+from deepseg_train.dataset import Case, describe
+from deepseg_train.errors import DatasetError
+
+LEAST_CASES = 10
+DRAWS = 3
+"""How often each case is spoilt in each way."""
+
+
+def calibrate(
+    bundle: api.ModelBundle,
+    data: Path,
+    split: dict[str, list[Case]],
+    ways: Sequence[tuple[str, int]],
+    groups: dict[str, tuple[int, ...]],
+    output: Path,
+) -> api.ModelBundle:
+    """Calibrate each way of sampling on the split's part 'calibrate', measure it on its part 'test', and write the model with what was learnt.
+
+    Args:
+        bundle: the model; its network was fitted on the split's part 'train' and on neither of the others.
+        data: the dataset's folder.
+        split: cases by part.
+        ways: samplers and numbers of samples.
+        groups: label values by the name of what they make up together.
+        output: the new model's folder; must not exist.
+
+    Raises:
+        DatasetError: too few cases.
+        UncertaintyError: a way cannot work with this model.
+        OutputError: the folder exists or cannot be written.
+    """
+    held = split["calibrate"]
+    if len(held) < LEAST_CASES:
+        raise DatasetError(f"There are {len(held)} cases to calibrate on; at least {LEAST_CASES} are needed.")
+    layer, fitted, guard = deepest_layer(bundle.spec), [], None
+    for sampler, samples in ways:
+        way = Way(sampler, samples, layer)
+        method, recalibration, all_methods = _recalibration(bundle, held, way)
+        if guard is None:
+            guard = _guard(bundle, split, way, recalibration)
+        fitted.append(_calibrated(bundle, split, way, method, recalibration, all_methods, groups, guard))
+    told = f"{len(held)} cases of {describe(data)}"
+    calibration = Calibration(told, len(held), bundle.spec.weights, layer if guard.deep else None, groups, guard, tuple(fitted))
+    return add_calibration(bundle, calibration.to_json(), output)
+
+
+def _recalibration(bundle: api.ModelBundle, cases: list[Case], way: Way) -> tuple[str, Recalibration, dict[str, Recalibration]]:
+    """The method that foretells unseen cases best, its fit to all, and the fits of all methods."""
+    spec, voxels = bundle.spec, []
+    for n, case in enumerate(tqdm(cases, desc=f"{way.title}: probabilities", unit="case")):
+        answer = Answer.to(*case.read(spec), bundle, way)
+        voxels.append(Voxels.of_case(answer.mean, answer.target(spec), n))
+    scores = {method: cross_validated(method, voxels, spec.overlapping) for method in METHODS}
+    print("  cross-validated NLL over the image: " + ", ".join(f"{method} {score:.5f}" for method, score in scores.items()))
+    chosen, together = min(scores, key=scores.get), Voxels.together(voxels)
+    fits = {method: fit(together, spec.overlapping) for method, fit in METHODS.items()}
+    return chosen, fits[chosen], fits
+
+
+def _guard(bundle: api.ModelBundle, split: dict[str, list[Case]], way: Way, recalibration: Recalibration) -> Guard:
+    def facts_of(part: str) -> list[Facts]:
+        bar = tqdm(split[part], desc=f"what is usual: {part}", unit="case")
+        return [Answer.to(*case.read(bundle.spec), bundle, way).facts(recalibration, bundle.spec) for case in bar]
+
+    return fit_guard(facts_of("train"), facts_of("calibrate"), bundle.spec)
+
+
+def _calibrated(
+    bundle: api.ModelBundle,
+    split: dict[str, list[Case]],
+    way: Way,
+    method: str,
+    recalibration: Recalibration,
+    methods: dict[str, Recalibration],
+    groups: dict[str, tuple[int, ...]],
+    guard: Guard,
+) -> WayCalibration:
+    spec = bundle.spec
+    segments = {**{label.name: (label.value,) for label in spec.labels}, **groups}
+    true, likeliest = {name: [] for name in segments}, {name: [] for name in segments}
+    contours = {label.value: ([], []) for label in spec.labels}
+    rows, dices, owners = [], [], []
+    for n, case in enumerate(tqdm(split["calibrate"], desc=f"{way.title}: volumes and quality", unit="case")):
+        images = [("", *case.read(spec)), *spoilt(case, spec, n, DRAWS)]
+        for place, (_, volume, reference) in enumerate(images):
+            answer = Answer.to(volume, reference, bundle, way)
+            facts = answer.facts(recalibration, spec)
+            found = quality_figures(facts, guard, spec)
+            for value, score in answer.dice(spec).items():
+                if facts.segments[value].volume_ml > 0:
+                    rows.append(found[value])
+                    dices.append(score)
+                    owners.append(n)
+            if place:
+                continue
+            mended = answer.mended(recalibration, spec.overlapping)
+            for name, values in segments.items():
+                true[name].append(float(np.isin(answer.reference, values).sum()) * volume.geometry.voxel_volume_ml)
+                likeliest[name].append(sum(facts.segments[value].likeliest_volume_ml for value in values))
+            for value, (probabilities, present) in contours.items():
+                keep = np.s_[value - spec.overlapping]
+                probabilities.append(mended[keep])
+                present.append(answer.reference == value)
+    return WayCalibration(
+        way.sampler,
+        answer.samples,
+        method,
+        recalibration,
+        {name: VolumeScores.of(true[name], likeliest[name]) for name in segments},
+        {value: ContourScores.of(*pairs) for value, pairs in contours.items()},
+        fit_quality(np.array(rows), np.array(dices), np.array(owners)),
+        _figures(bundle, split["test"], way, method, methods),
+    )
+
+
+def _figures(bundle: api.ModelBundle, cases: list[Case], way: Way, chosen: str, methods: dict[str, Recalibration]) -> dict:
+    spec, found = bundle.spec, []
+    for case in tqdm(cases, desc=f"{way.title}: figures on unseen cases", unit="case"):
+        answer = Answer.to(*case.read(spec), bundle, way)
+        mended = {"none": answer.mean, **{name: answer.mended(fit, spec.overlapping) for name, fit in methods.items()}}
+        channel = {label.name: label.value - spec.overlapping for label in spec.labels}
+        target = answer.target(spec)
+        found.append({name: promises_of({way: p[n] for way, p in mended.items()}, target[n]) for name, n in channel.items()})
+    return figures(found, chosen) if found else {}
