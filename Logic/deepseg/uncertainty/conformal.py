@@ -1,4 +1,4 @@
-"""Intervals that hold at a stated rate, by split conformal prediction (Vovk et al. 2005; Angelopoulos and Bates 2023, arXiv:2107.07511).
+"""Intervals that hold at a stated rate, by conformal prediction (Vovk et al. 2005; Angelopoulos and Bates 2023, arXiv:2107.07511).
 
 The promise: for a new case that comes from where the calibration cases came from, the interval contains the truth with at least the stated
 probability, on average over calibration sets and cases. It says nothing for other scanners, diseases or populations.
@@ -21,16 +21,12 @@ def conformal_quantile(scores: Sequence[float], level: float) -> float:
     Raises:
         UncertaintyError: `level` is no probability, or more than so many scores can promise.
     """
-    if not 0 < level < 1:
-        raise UncertaintyError(f"The level is {level:g}; expected a number between 0 and 1, for example 0.9.")
+    _refuse_level(level)
     count = len(scores)
     # Rounding: 0.9 * 10 is a hair more than 9.
     rank = math.ceil((count + 1) * level - 1e-9)
     if rank > count:
-        raise UncertaintyError(
-            f"{100 * level:g} % cannot be promised from {count} calibration cases; at most {100 * highest_level(count):.1f} %. "
-            "Ask for less, or calibrate the model on more cases."
-        )
+        raise UncertaintyError(_too_much(level, count))
     return float(np.sort(np.asarray(scores, float))[rank - 1])
 
 
@@ -40,26 +36,37 @@ def highest_level(count: int) -> float:
 
 
 def conformal_range(scores: Sequence[float], level: float) -> tuple[float, float]:
-    """Two of the scores between which a new case's score lies with at least the probability `level`, about as many beyond either end.
+    """Range about the scores' mean that holds a new case's score with at least the probability `level`.
 
-    With n scores a new one is as likely to fall into each of the n + 1 gaps, so floor((n + 1) (1 - level)) gaps can be given up.
+    Full conformal prediction (Vovk et al. 2005): a new score is held if, of all n + 1 scores, enough lie at least as far as it does from the mean of
+    all of them, itself included. Both ends of that set have a closed form.
 
     Raises:
         UncertaintyError: `level` is no probability, or more than so many scores can promise.
     """
-    if not 0 < level < 1:
-        raise UncertaintyError(f"The level is {level:g}; expected a number between 0 and 1, for example 0.9.")
+    _refuse_level(level)
     count = len(scores)
     given_up = math.floor((count + 1) * (1 - level) + 1e-9)
-    if given_up < 2:
-        most = max((count - 1) / (count + 1), 0)
-        raise UncertaintyError(
-            f"{100 * level:g} % on both sides cannot be promised from {count} calibration cases; at most {100 * most:.1f} %. "
-            "Ask for less, or calibrate the model on more cases."
-        )
-    ordered = np.sort(np.asarray(scores, float))
-    below = given_up // 2
-    return float(ordered[below - 1]), float(ordered[count - (given_up - below)])
+    if given_up < 1 or count < 2:
+        raise UncertaintyError(_too_much(level, count))
+    mean = float(np.mean(scores))
+    off = np.asarray(scores, float) - mean
+    # A new score this far off is as far from the new mean as each of the others; those on its other side lie further from that mean.
+    nearer, further = np.abs(off), np.abs(off) * (count + 1) / (count - 1)
+    above, below = np.where(off >= 0, nearer, further), np.where(off <= 0, nearer, further)
+    return mean - float(np.sort(below)[-given_up]), mean + float(np.sort(above)[-given_up])
+
+
+def _refuse_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise UncertaintyError(f"The level is {level:g}; expected a number between 0 and 1, for example 0.9.")
+
+
+def _too_much(level: float, count: int) -> str:
+    return (
+        f"{100 * level:g} % cannot be promised from {count} calibration cases; at most {100 * highest_level(count):.1f} %. "
+        "Ask for less, or calibrate the model on more cases."
+    )
 
 
 @dataclass(frozen=True)
