@@ -11,6 +11,7 @@ help:
 	@echo "make demo    segment the hippocampi of a template head; results in demo-out/"
 	@echo "make test    check the style and run all tests"
 	@echo "make bench   measure speed, memory and the worker against MONAI and nnU-Net; takes about an hour"
+	@echo "make bench-uncertainty   measure calibration, guarantees and the guard on held-out cases"
 	@echo "make clean   remove .venv and demo-out"
 
 $(VENV)/bin/python:
@@ -47,6 +48,8 @@ bench: $(VENV)/test.installed
 
 bench-uncertainty: $(VENV)/test.installed
 	$(VENV)/bin/python Testing/benchmarks/uncertainty.py
+	$(VENV)/bin/python Testing/benchmarks/guarantees.py
+	$(VENV)/bin/python Testing/benchmarks/quality.py
 
 clean:
 	rm -rf $(VENV) demo-out

@@ -28,6 +28,7 @@ from deepseg.segmentation_file import segment_id, terminology_entry
 from deepseg.sequences import ImageSequence, read_sequence
 from deepseg.spec import ModelSpec, spacing_text
 from deepseg.stacking import stack_volumes
+from deepseg.staleness import is_stale
 from deepseg.volume import Code, Label, LabelMap, Terminology, Volume
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "forecast",
     "import_monai",
     "import_nnunet",
+    "is_stale",
     "list_models",
     "load_model",
     "prepare_inputs",
@@ -171,7 +173,7 @@ def estimate_uncertainty(
     roi: Box | None = None,
     progress: ProgressCallback | None = None,
     *,
-    sampler: str = "augmentation",
+    sampler: str | None = None,
     samples: int | None = None,
     seed: int = 0,
     level: float | None = None,
@@ -183,8 +185,8 @@ def estimate_uncertainty(
         bundle: the model.
         roi: only this box is read, normalised and segmented (RAS, mm); the whole volume where None.
         progress: called with a `Progress` several times; raising `Cancelled` in it stops the run.
-        sampler: key of `deepseg.uncertainty.samplers.SAMPLERS`.
-        samples: how many are drawn; as many as the sampler usually draws where None.
+        sampler: key of `deepseg.uncertainty.samplers.SAMPLERS`; None: the way the model was calibrated for, else test-time augmentation.
+        samples: how many are drawn; as many as are usual where None.
         seed: what they are drawn from; the same seed gives the same maps on the same computer.
         level: share of new cases that intervals are to hold; 0.9 where None and this way of sampling was calibrated.
 

@@ -24,6 +24,8 @@ from deepseg.networks import build_network, stored_names
 from deepseg.spec import ModelSpec
 from deepseg.stock_monai import inference_config
 
+_CARD_HEADING = "## How far it can be trusted"
+
 
 def save_bundle(
     folder: Path,
@@ -59,13 +61,14 @@ def save_bundle(
     return ModelBundle.load(folder)
 
 
-def add_calibration(bundle: ModelBundle, calibration: dict[str, Any], folder: Path) -> ModelBundle:
+def add_calibration(bundle: ModelBundle, calibration: dict[str, Any], folder: Path, told: str = "") -> ModelBundle:
     """Write a copy of a model with what held-out cases taught about its answers; nothing else in it changes.
 
     Args:
         bundle: the model.
         calibration: content of the file, see `deepseg.uncertainty.calibration`.
         folder: must not exist; it appears whole or not at all.
+        told: Markdown for the model card, in place of what an earlier calibration wrote there.
 
     Raises:
         OutputError: the folder exists or cannot be written.
@@ -78,6 +81,8 @@ def add_calibration(bundle: ModelBundle, calibration: dict[str, Any], folder: Pa
         with _appearing(folder) as work:
             shutil.copytree(bundle.folder, work, dirs_exist_ok=True)
             (work / CALIBRATION_FILE).write_bytes(content)
+            card = (work / "docs" / "README.md").read_text(encoding="utf-8").partition(_CARD_HEADING)[0].rstrip()
+            (work / "docs" / "README.md").write_text(f"{card}\n\n{_CARD_HEADING}\n{told}\n", encoding="utf-8")
             metadata = json.loads((work / "configs" / "metadata.json").read_text(encoding="utf-8"))
             _write_json(work / "configs" / "metadata.json", {**metadata, "deepseg": spec.to_json()})
             check_golden(ModelBundle.load(work))

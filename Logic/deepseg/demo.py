@@ -20,6 +20,8 @@ from deepseg.cli import BAD_INPUT
 from deepseg.commands.progress_bar import ProgressBar
 from deepseg.progress import Tracker
 from deepseg.report import milliliters, write_report
+from deepseg.report_doubt import Doubt
+from deepseg.staleness import SEGMENTS, segments_sha256
 
 MODEL = "hippocampus-mr"
 BRAIN = api.Code("SCT", "12738006", "Brain")
@@ -85,8 +87,9 @@ def merge_sides(predictions: dict[Side, api.Prediction]) -> api.Prediction:
         own = json.loads(prediction.provenance["DeepSeg.Settings"])
         settings |= {**own, f"{side.name.lower()}_roi_ras_mm": own["roi_ras_mm"]}
     del settings["roi_ras_mm"]
-    provenance = first.provenance | {"DeepSeg.Settings": json.dumps(settings)}
-    return api.Prediction(api.LabelMap(merged, first.geometry, tuple(labels), provenance), None, provenance, seconds)
+    whole = api.LabelMap(merged, first.geometry, tuple(labels))
+    provenance = first.provenance | {"DeepSeg.Settings": json.dumps(settings), SEGMENTS: segments_sha256(whole)}
+    return api.Prediction(replace(whole, attributes=provenance), None, provenance, seconds)
 
 
 def run(folder: Path, head: api.Volume, bundle: api.ModelBundle, progress: api.ProgressCallback | None = None) -> api.Prediction:
@@ -101,7 +104,9 @@ def run(folder: Path, head: api.Volume, bundle: api.ModelBundle, progress: api.P
         # Each side is 45 of 100 parts; writing takes the rest.
         return lambda state: tracker.report(0.45 * (n + state.fraction), f"{side.name.lower()} side: {state.stage}")
 
-    merged = merge_sides({side: api.segment(head, bundle, side.box, share(n, side), probabilities=False) for n, side in enumerate((LEFT, RIGHT))})
+    results = {side: api.estimate_uncertainty(head, bundle, side.box, share(n, side)) for n, side in enumerate((LEFT, RIGHT))}
+    merged = merge_sides({side: result.prediction for side, result in results.items()})
+    doubt = Doubt.together({side.name: Doubt.of(result, bundle) for side, result in results.items()})
     tracker.report(0.9, "writing image and segmentation")
     started = time.monotonic()
     api.write_volume(head, folder / "t1.nii.gz")
@@ -109,7 +114,7 @@ def run(folder: Path, head: api.Volume, bundle: api.ModelBundle, progress: api.P
     merged = replace(merged, seconds=merged.seconds | {"writing image and segmentation": time.monotonic() - started})
     tracker.report(0.95, "drawing the report")
     about = "The image is the MNI152 T1 template, the average of 152 healthy adults; it is larger than life, and so are the volumes."
-    write_report(folder / "report.html", head, merged, bundle, [side.box for side in (LEFT, RIGHT)], about)
+    write_report(folder / "report.html", head, merged, bundle, [side.box for side in (LEFT, RIGHT)], about, doubt)
     tracker.finish()
     return merged
 

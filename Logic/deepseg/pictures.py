@@ -23,6 +23,8 @@ from deepseg.volume import Label, LabelMap, Volume, where_any
 MARGIN_MM = 9.0
 ASPECT = 1.5
 SOFT_TISSUE_HU = (-160.0, 240.0)
+_HEAT = (255, 0, 200)
+"""Magenta, which no tissue in grey and no segment of ours has."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def outlines(mask: np.ndarray, spacing_mm: tuple[float, float]) -> list[np.ndarr
     return [(line - 0.5) * spacing_mm for line in lines]
 
 
-def slice_picture(screen: Screen, plane: Plane, index: int, frame: Frame, regions: Sequence[Box] = ()) -> str:
+def slice_picture(screen: Screen, plane: Plane, index: int, frame: Frame, regions: Sequence[Box] = (), heat: np.ndarray | None = None) -> str:
     """One slice with outlines, letters and a scale bar: an inline SVG whose unit is the millimetre.
 
     Args:
@@ -150,16 +152,24 @@ def slice_picture(screen: Screen, plane: Plane, index: int, frame: Frame, region
         plane, index: which slice.
         frame: what part of it.
         regions: boxes (RAS, mm) drawn as dashed rectangles.
+        heat: 0..1 (I, J, K) on the screen's grid, laid over the image in one colour.
     """
     spacing = screen.geometry.spacing_mm
     steps = (spacing[plane.across], spacing[plane.down])
     image, segments = (np.take(a, index, plane.normal) for a in (screen.image, screen.segments))
     starts = [max(int(at // step) - 1, 0) for at, step in zip((frame.left, frame.top), steps, strict=True)]
-    part = image[starts[0] : int((frame.left + frame.width) / steps[0]) + 2, starts[1] : int((frame.top + frame.height) / steps[1]) + 2]
+    shown = tuple(
+        slice(a, int(end / step) + 2) for a, end, step in zip(starts, (frame.left + frame.width, frame.top + frame.height), steps, strict=True)
+    )
+    part = image[shown]
     low, high = screen.window
     grey = np.round(((part - low) / (high - low)).clip(0, 1) * 255).astype(np.uint8)
     place = f'x="{starts[0] * steps[0]:g}" y="{starts[1] * steps[1]:g}" width="{part.shape[0] * steps[0]:g}" height="{part.shape[1] * steps[1]:g}"'
     body = [f'<image {place} preserveAspectRatio="none" href="{png_uri(grey.T)}"/>']
+    if heat is not None:
+        strength = np.take(heat, index, plane.normal)[shown].clip(0, 1)
+        colored = np.dstack([np.broadcast_to(np.array(_HEAT, np.uint8), (*strength.T.shape, 3)), np.round(255 * strength.T).astype(np.uint8)])
+        body.append(f'<image {place} preserveAspectRatio="none" href="{png_uri(colored)}"/>')
     body += [_rectangle(_box_frame(screen, plane, box)) for box in regions]
     body.append('<g class="outlines">')
     for label in screen.labels:

@@ -15,6 +15,7 @@ from deepseg.bundle import ModelBundle
 from deepseg.geometry import Box
 from deepseg.outputs import check_output, write_whole
 from deepseg.pictures import AXIAL, CORONAL, SAGITTAL, Screen, css_color, need, slice_picture
+from deepseg.report_doubt import Doubt, doubt_section
 from deepseg.results import Prediction
 from deepseg.spec import ModelSpec
 from deepseg.surface import CAMERAS, surface_picture, surfaces
@@ -47,7 +48,15 @@ class Row:
     volume: str
 
 
-def write_report(path: str | Path, volume: Volume, prediction: Prediction, bundle: ModelBundle, regions: Sequence[Box] = (), about: str = "") -> None:
+def write_report(
+    path: str | Path,
+    volume: Volume,
+    prediction: Prediction,
+    bundle: ModelBundle,
+    regions: Sequence[Box] = (),
+    about: str = "",
+    doubt: Doubt | None = None,
+) -> None:
     """Write a report; the file appears whole or not at all.
 
     Args:
@@ -57,6 +66,7 @@ def write_report(path: str | Path, volume: Volume, prediction: Prediction, bundl
         bundle: the model that made them.
         regions: boxes (RAS, mm) that were segmented, to be drawn.
         about: a sentence on the image for the reader.
+        doubt: how far the result can be trusted, on the same grid, where that was estimated.
 
     Raises:
         VolumeError: the segments lie on another grid than the volume.
@@ -65,11 +75,13 @@ def write_report(path: str | Path, volume: Volume, prediction: Prediction, bundl
     """
     path = Path(path)
     check_output(path, (".html",))
-    page = render(volume, prediction, bundle, regions, about)
+    page = render(volume, prediction, bundle, regions, about, doubt)
     write_whole(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
 
 
-def render(volume: Volume, prediction: Prediction, bundle: ModelBundle, regions: Sequence[Box] = (), about: str = "") -> str:
+def render(
+    volume: Volume, prediction: Prediction, bundle: ModelBundle, regions: Sequence[Box] = (), about: str = "", doubt: Doubt | None = None
+) -> str:
     """The report as HTML text; arguments and errors as `write_report`."""
     jinja2 = need("jinja2")
     source = Path(__file__).with_name("report.html.jinja").read_text(encoding="utf-8")
@@ -93,6 +105,7 @@ def render(volume: Volume, prediction: Prediction, bundle: ModelBundle, regions:
         regions=len(regions),
         contexts=_contexts(screen, labels, regions) if found else [],
         views=[(camera.name, surface_picture(meshes, camera)) for camera in CAMERAS] if found else [],
+        doubt=doubt_section(doubt, volume, labels) if doubt else "",
         metrics=metric_table(spec),
         facts=_facts(prediction),
         times=_times(prediction.seconds),

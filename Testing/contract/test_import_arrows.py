@@ -126,7 +126,7 @@ SAMPLERS = ("single_pass", "deep_supervision", "test_time_augmentation", "monte_
 LAYERS = (
     {"errors", "itk_messages", "progress"},
     {"box", "geometry", "volume", "results", "dicom", "dicom_sequence", "suv", "nifti", "io", "outputs", "segmentation_file", "locations", "metrics"}
-    | {"stacking", "bias_field", "sequences", "flags"},
+    | {"stacking", "bias_field", "sequences", "flags", "staleness"},
     {f"networks.{name}" for name in ("dints", "dynunet", "monai_networks", "plain_conv_unet", "residual_encoder_unet", "unet_parts")},
     {"spec", "bundle", "inputs", "preprocessing", "normalisation", "resampling", "networks", "fast_network", "heap", "free_memory", "windows"},
     {"window_network", "frontier", "blending", "inference", "restoring", "devices", "cost", "attempts", "components", "region", "prediction"}
@@ -143,7 +143,7 @@ LAYERS = (
     {"importers.monai_limits", "importers.monai_config", "importers.monai_expressions", "importers.monai_archive", "importers.monai_weights"},
     {f"importers.monai_{part}" for part in ("arguments", "bundle", "card", "intensities", "metadata", "network", "output", "transforms")},
     {"api"},
-    {"cli", "worker", "worker_channel", "demo", "report", "pictures", "surface"}
+    {"cli", "worker", "worker_channel", "demo", "report", "report_doubt", "pictures", "surface"}
     | {
         "commands",
         *(

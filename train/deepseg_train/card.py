@@ -55,7 +55,7 @@ def model_card(spec: ModelSpec) -> str:
 {figures}
 
 ## Limits
-Tested on data of the same source as the training data only. Another scanner, sequence, age or disease may do worse, and nothing warns of it yet.
+Tested on data of the same source as the training data only. Another scanner, sequence, age or disease may do worse.
 
 ## Licence and attribution
 {spec.licence}

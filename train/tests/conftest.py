@@ -1,6 +1,7 @@
 """A small dataset in MSD layout whose two labels are plain to see, and a config that trains on it in seconds."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,11 @@ def write_case(folder: Path, name: str, seed: int) -> dict[str, str]:
     write_volume(Volume(image[np.newaxis].astype(np.float32), geometry), folder / "imagesTr" / f"{name}.nii.gz")
     write_label_map(LabelMap(labels, geometry, LABELS), folder / "labelsTr" / f"{name}.nii.gz")
     return {"image": f"./imagesTr/{name}.nii.gz", "label": f"./labelsTr/{name}.nii.gz"}
+
+
+@pytest.fixture(scope="session")
+def write_ball() -> Callable[[Path, str, int], dict[str, str]]:
+    return write_case
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,7 @@ def describe(options: argparse.Namespace) -> None:
         ("grid", f"{spec.orientation}, {api.spacing_text(spec.spacing_mm)}, window {' x '.join(map(str, spec.window.size))}"),
         ("network", spec.network.name),
         ("accuracy", _accuracy(spec)),
+        ("calibrated", "yes; see docs/README.md in its folder" if spec.calibration_sha256 else "no"),
         ("intended use", spec.intended_use),
         ("licence", spec.licence),
         ("citation", spec.citation),

@@ -14,16 +14,17 @@ from deepseg.outputs import beside
 METHODS = ("single-pass", "deep-supervision", "augmentation", "dropout", "ensemble")
 """Keys of `deepseg.uncertainty.samplers.SAMPLERS`; importing that would load PyTorch."""
 USUAL_LEVEL = 0.9
+_MODELS_OWN = "usual"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--uncertainty",
         nargs="?",
-        const="augmentation",
+        const=_MODELS_OWN,
         metavar="METHOD",
-        choices=METHODS,
-        help=f"also say how sure the model is, by {', '.join(METHODS)} (default: augmentation)",
+        choices=(*METHODS, _MODELS_OWN),
+        help=f"also say how sure the model is, by {', '.join(METHODS)} (default: the one the model was calibrated for)",
     )
     parser.add_argument("--samples", type=int, metavar="N", help="how many samples that method draws")
     parser.add_argument("--seed", type=int, metavar="N", help="what they are drawn from (default: 0)")
@@ -55,7 +56,14 @@ def run_uncertain(options: argparse.Namespace, bundle: api.ModelBundle, volume: 
         api.check_output(path, (".csv",))
     with ProgressBar() as bar:
         result = api.estimate_uncertainty(
-            volume, bundle, roi, bar.show, sampler=options.uncertainty, samples=options.samples, seed=options.seed or 0, level=options.level
+            volume,
+            bundle,
+            roi,
+            bar.show,
+            sampler=None if options.uncertainty == _MODELS_OWN else options.uncertainty,
+            samples=options.samples,
+            seed=options.seed or 0,
+            level=options.level,
         )
     drawn = api.contours(result, bundle, options.level or USUAL_LEVEL) if options.contours else None
     maps = {beside(options.output, f"-{name.replace('_', '-')}.nii.gz"): result.maps[name] for name in _names(result)}

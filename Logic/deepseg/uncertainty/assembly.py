@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from deepseg.region import Where, labels_in_whole, probabilities_in_whole
 from deepseg.restoring import label_codes
 from deepseg.results import Finding, Prediction, SegmentReport, Uncertainty, UncertaintyMap
 from deepseg.spec import ModelSpec
+from deepseg.staleness import SEGMENTS, segments_sha256
 from deepseg.uncertainty.calibration import Calibration, WayCalibration
 from deepseg.uncertainty.facts import facts_of
 from deepseg.uncertainty.measures import ERROR_PROBABILITY, MEASURES, Measure, Tally, largest_value
@@ -79,9 +80,11 @@ class Assembly:
             wrong = _error_probability(array, mended, spec.overlapping)
             maps["error_probability"] = self._map("error_probability", ERROR_PROBABILITY, wrong)
         labels = LabelMap(labels_in_whole(array, self.roi, self.where, geometry), geometry, spec.labels, self.made_by, spec.overlapping)
+        made_by = {**self.made_by, SEGMENTS: segments_sha256(labels)}
+        labels = replace(labels, attributes=made_by)
         whole = self._whole(mean)
         agreement = dict(zip([label.value for label in spec.labels], tally.pairwise_dice(), strict=True)) if tally.count > 1 else None
-        prediction = Prediction(labels, whole, self.made_by, self.tracker.finish(), self.notes)
+        prediction = Prediction(labels, whole, made_by, self.tracker.finish(), self.notes)
         return Uncertainty(
             prediction,
             maps,

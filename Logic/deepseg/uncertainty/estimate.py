@@ -29,6 +29,9 @@ from deepseg.uncertainty.samplers import Pass, Sampler, sampler_named
 from deepseg.volume import Volume
 from deepseg.window_network import WindowNetwork
 
+USUAL_SAMPLER = "augmentation"
+"""Where a model was not calibrated; it works with every model."""
+
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
@@ -50,18 +53,22 @@ def assemble(
     roi: Box | None = None,
     progress: ProgressCallback | None = None,
     *,
-    sampler: str,
+    sampler: str | None = None,
     samples: int | None = None,
     seed: int = 0,
     deep_layer: str | None = None,
 ) -> Assembly:
     """Draw the samples; `deep_layer` is listened to where the model was not calibrated yet."""
-    spec, chosen = bundle.spec, sampler_named(sampler)
+    spec, calibration = bundle.spec, load_calibration(bundle)
+    if sampler is None:
+        # The way the model was calibrated for in the first place.
+        sampler, usual = (calibration.ways[0].sampler, calibration.ways[0].samples) if calibration else (USUAL_SAMPLER, None)
+        samples = usual if samples is None else samples
+    chosen = sampler_named(sampler)
     count = chosen.samples if samples is None else samples
     chosen.refuse_unfit(spec, blank_network(spec), count)
     if seed < 0:
         raise UncertaintyError(f"The seed is {seed}; expected a whole number from 0 up.")
-    calibration = load_calibration(bundle)
     layer = calibration.layer if calibration else deep_layer
     tracker = Tracker(progress)
     part, where = volume.cropped(roi) if roi else (volume, (slice(None),) * 3)

@@ -44,10 +44,10 @@ class QualityPredictor:
     acceptable: float
 
     def predict(self, figures: np.ndarray) -> np.ndarray:
-        """Dice expected of figures (..., N)."""
+        """Dice expected of figures (..., N): the first one is the logit of what the probabilities alone promise, the networks correct it."""
         normal = ((figures - self.center) / self.scale).clip(-_FURTHEST, _FURTHEST)
         inner = np.tanh(np.einsum("mhn,...n->...mh", self.hidden, normal) + self.hidden_bias)
-        return _sigmoid((np.einsum("mh,...mh->...m", self.output, inner) + self.output_bias).mean(-1))
+        return _sigmoid(figures[..., 0] + (np.einsum("mh,...mh->...m", self.output, inner) + self.output_bias).mean(-1))
 
     def expected_error(self, predicted: np.ndarray) -> np.ndarray:
         """Scale of the error to expect at a predicted Dice."""

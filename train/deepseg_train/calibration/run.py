@@ -22,6 +22,7 @@ from deepseg_train.calibration.figures import figures, promises_of
 from deepseg_train.calibration.fit import METHODS, cross_validated
 from deepseg_train.calibration.guard import fit_guard
 from deepseg_train.calibration.quality import fit_quality
+from deepseg_train.calibration.tables import told
 from deepseg_train.calibration.voxels import Voxels
 from deepseg_train.dataset import Case, describe
 from deepseg_train.errors import DatasetError
@@ -64,9 +65,9 @@ def calibrate(
         if guard is None:
             guard = _guard(bundle, split, way, recalibration)
         fitted.append(_calibrated(bundle, split, way, method, recalibration, all_methods, groups, guard))
-    told = f"{len(held)} cases of {describe(data)}"
-    calibration = Calibration(told, len(held), bundle.spec.weights, layer if guard.deep else None, groups, guard, tuple(fitted))
-    return add_calibration(bundle, calibration.to_json(), output)
+    source = describe(data)
+    calibration = Calibration(source, len(held), bundle.spec.weights, layer if guard.deep else None, groups, guard, tuple(fitted))
+    return add_calibration(bundle, calibration.to_json(), output, told(calibration))
 
 
 def _recalibration(bundle: api.ModelBundle, cases: list[Case], way: Way) -> tuple[str, Recalibration, dict[str, Recalibration]]:

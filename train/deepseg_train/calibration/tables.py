@@ -13,7 +13,7 @@ _LEVEL = 0.9
 
 def told(calibration: Calibration) -> str:
     """All ways."""
-    parts = [f"Fitted on {calibration.data}."]
+    parts = [f"Fitted on {calibration.cases} cases of: {calibration.data}."]
     for way in calibration.ways:
         parts.append(f"### {way.sampler}, {way.samples} sample{'s' * (way.samples != 1)}")
         if way.figures:

@@ -1,0 +1,104 @@
+"""`deepseg-train calibrate` as a user types it, on a small dataset and a model trained on it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from deepseg import api
+from deepseg.uncertainty.calibration import load_calibration
+from deepseg_train.cli import main
+from deepseg_train.export import export
+from deepseg_train.fit import fit
+
+PARTS = {"train": range(6), "validation": range(6, 7), "calibrate": range(7, 18), "test": range(18, 21)}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, small_config, write_ball):
+    """A dataset, a split of it, and a model trained on it."""
+    folder = tmp_path_factory.mktemp("calibrate")
+    pairs = [write_ball(folder / "data", f"case_{n:02}", n) for n in range(21)]
+    (folder / "data" / "dataset.json").write_text(json.dumps({"name": "Balls", "training": pairs}), encoding="utf-8")
+    split = {part: [f"case_{n:02}" for n in numbers] for part, numbers in PARTS.items()}
+    (folder / "split.json").write_text(json.dumps({"parts": split}), encoding="utf-8")
+    (folder / "ball.yaml").write_text(small_config.read_text(encoding="utf-8"), encoding="utf-8")
+    fit(folder / "ball.yaml", folder / "data", folder / "run")
+    export(folder / "run", folder / "data", folder / "model")
+    return folder
+
+
+def words(folder, *more):
+    return ["calibrate", str(folder / "model"), "--data", str(folder / "data"), "--split", str(folder / "split.json"), *map(str, more)]
+
+
+@pytest.fixture(scope="module")
+def calibrated(folder):
+    output = folder / "calibrated"
+    assert main(words(folder, "--ways", "single-pass", "augmentation:2", "--group", "Ball", *_names(folder), "-o", output)) == 0
+    return api.load_model(output)
+
+
+def _names(folder):
+    return [label.name for label in api.load_model(folder / "model").spec.labels]
+
+
+def test_the_model_is_the_same_but_for_what_was_learnt(calibrated, folder):
+    before = api.load_model(folder / "model")
+    assert calibrated.spec.weights == before.spec.weights
+    assert not before.spec.calibration_sha256 and calibrated.spec.calibration_sha256
+    found = load_calibration(calibrated)
+    assert found.cases == 11
+    assert [(way.sampler, way.samples) for way in found.ways] == [("single-pass", 1), ("augmentation", 2)]
+    card = (calibrated.folder / "docs" / "README.md").read_text(encoding="utf-8")
+    assert card.count("## How far it can be trusted") == 1
+    assert "Ball: 90 % volume interval" in card
+
+
+def test_figures_are_of_cases_that_were_not_fitted_on(calibrated):
+    figures = load_calibration(calibrated).ways[0].figures
+    assert figures["cases"] == 3
+    for label in figures["regions"]["band"].values():
+        for method in ("none", "temperature", "temperature per label", "learned map"):
+            assert set(label[method]) == {"ece", "ace", "brier", "nll"}
+            assert all(scores["low"] <= scores["high"] for scores in label[method].values())
+    assert all(len(curve["none"]["promised"]) == 15 for curve in figures["curves"].values())
+
+
+def test_a_new_case_gets_promises_and_a_strange_one_a_warning(calibrated, folder):
+    volume = api.read_volume(folder / "data" / "imagesTr" / "case_19.nii.gz")
+    result = api.estimate_uncertainty(volume, calibrated)
+    assert result.calibrated
+    assert [report.name for report in result.reports] == [*_names(folder), "Ball"]
+    for report in result.reports:
+        low, high = report.volume_interval_ml
+        assert low < report.volume_ml * 1.2 and high > report.volume_ml * 0.8
+    dark = api.Volume(-volume.array, volume.geometry)
+    assert api.estimate_uncertainty(dark, calibrated).findings
+    assert api.unusual(api.Volume(np.tile(volume.array, (1, 3, 3, 3)), api.Geometry((60, 72, 54), volume.geometry.ijk_to_ras)), calibrated)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--ways", "guess"], "There is no way of sampling named 'guess'"),
+        (["--ways", "dropout"], "was trained without dropout"),
+        (["--ways", "augmentation:x"], "expected a number of samples after the colon"),
+        (["--group", "Ball", "Nose"], "expected a new name and then labels of"),
+    ],
+)
+def test_a_wrong_wish_is_told_before_anything_runs(more, told, folder, capsys):
+    assert main(words(folder, *more, "-o", folder / "none")) == 2
+    assert told in capsys.readouterr().err
+    assert not (folder / "none").exists()
+
+
+def test_too_few_cases_are_refused(folder, capsys, tmp_path):
+    split = json.loads((folder / "split.json").read_text(encoding="utf-8"))["parts"]
+    split["test"] += split["calibrate"][3:]
+    split["calibrate"] = split["calibrate"][:3]
+    (tmp_path / "split.json").write_text(json.dumps({"parts": split}), encoding="utf-8")
+    arguments = words(folder, "-o", tmp_path / "none")
+    arguments[arguments.index("--split") + 1] = str(tmp_path / "split.json")
+    assert main(arguments) == 2
+    assert "There are 3 cases to calibrate on; at least 10 are needed" in capsys.readouterr().err
