@@ -12,7 +12,7 @@ from deepseg.volume import Label, LabelMap
 
 
 def contours(result: Uncertainty, way: WayCalibration | None, level: float) -> LabelMap:
-    """Inner and outer contour of each segment, as a label map whose labels overlap: for each segment first its inner one, then its outer one.
+    """Inner and outer contour of each segment that enough calibration cases had, as a label map whose labels overlap: first the inner one.
 
     Args:
         result: of that way of sampling.
@@ -28,7 +28,7 @@ def contours(result: Uncertainty, way: WayCalibration | None, level: float) -> L
     if 2 * len(labels.labels) > MAX_OVERLAPPING_LABELS:
         raise UncertaintyError(f"{len(labels.labels)} segments have {2 * len(labels.labels)} contours; a label map holds {MAX_OVERLAPPING_LABELS}.")
     array, made = np.zeros(labels.array.shape, np.uint16), []
-    for label in labels.labels:
+    for label in (label for label in labels.labels if label.value in way.contours):
         probabilities = result.mended[label.value - (1 if labels.overlapping else 0)]
         for kind, threshold in zip(("inner", "outer"), way.contours[label.value].thresholds(level), strict=True):
             array[probabilities >= threshold] |= 1 << len(made)

@@ -132,11 +132,31 @@ def _calibrated(
         answer.samples,
         method,
         recalibration,
-        {name: VolumeScores.of(true[name], likeliest[name]) for name in segments},
-        {value: ContourScores.of(*pairs) for value, pairs in contours.items()},
+        _volume_scores(true, likeliest),
+        _contour_scores(contours),
         fit_quality(np.array(rows), np.array(dices), np.array(owners)),
         _figures(bundle, split["test"], way, method, methods),
     )
+
+
+def _volume_scores(true: dict[str, list[float]], likeliest: dict[str, list[float]]) -> dict[str, VolumeScores]:
+    """Of segments that enough cases have, in truth and by the model; of the others nothing is promised."""
+    scores = {}
+    for name in true:
+        pairs = [pair for pair in zip(true[name], likeliest[name], strict=True) if min(pair) > 0]
+        if len(pairs) >= LEAST_CASES:
+            scores[name] = VolumeScores.of(*zip(*pairs, strict=True))
+    return scores
+
+
+def _contour_scores(contours: dict[int, tuple[list[np.ndarray], list[np.ndarray]]]) -> dict[int, ContourScores]:
+    """Likewise."""
+    scores = {}
+    for value, pairs in contours.items():
+        kept = [(probabilities, present) for probabilities, present in zip(*pairs, strict=True) if present.any()]
+        if len(kept) >= LEAST_CASES:
+            scores[value] = ContourScores.of(*zip(*kept, strict=True))
+    return scores
 
 
 def _figures(bundle: api.ModelBundle, cases: list[Case], way: Way, chosen: str, methods: dict[str, Recalibration]) -> dict:
