@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from deepseg.api import Cancelled, DeepSegError, Job, LabelMap, Progress, read_result, write_job
+from deepseg.api import Cancelled, DeepSegError, Job, LabelMap, Progress, UncertainRegion, Uncertainty, read_result, read_uncertainty, write_job
 from DeepSegLib import worker_pool
 from DeepSegLib.private_folders import PrivateFolder, with_room
 from DeepSegLib.worker_pool import WorkerPool
@@ -30,6 +30,7 @@ class SegmentationJob:
         progress: the latest report.
         labels: the result, once it is there.
         notes: what a user should know of the run, a sentence each, once the result is there.
+        uncertainty, regions: how sure the result is and where to look, where the job asks for it, once the result is there.
         error: one sentence for the user, once the run has failed.
         cancelled: whether `cancel` ended it.
     """
@@ -43,6 +44,9 @@ class SegmentationJob:
         self.progress = Progress(0.0, "starting", None)
         self.labels: LabelMap | None = None
         self.notes: tuple[str, ...] = ()
+        self.uncertainty: Uncertainty | None = None
+        self.regions: list[UncertainRegion] = []
+        self._doubt: tuple[Uncertainty | None, list[UncertainRegion]] = (None, [])
         self.error: str | None = None
         self.cancelled = False
         self._job = job
@@ -118,6 +122,7 @@ class SegmentationJob:
             self._pool.give_back(self._worker, fit)
         if not self._cancelling.is_set():
             self.labels, self.error, self.notes = labels, error, tuple(message.get("notes", ()))
+            self.uncertainty, self.regions = self._doubt
         self._ended.set()
         self._news.set()
 
@@ -172,7 +177,10 @@ class SegmentationJob:
         """The result, or one sentence on what went wrong."""
         if message["type"] == "result":
             try:
-                return read_result(self._folder.path, self._job.volume.geometry, message), None
+                labels = read_result(self._folder.path, self._job.volume.geometry, message)
+                if "uncertainty" in message:
+                    self._doubt = read_uncertainty(self._folder.path, labels, message)
+                return labels, None
             except (OSError, ValueError, KeyError, DeepSegError) as error:
                 return None, self._with_log(f"The result cannot be read ({error}).")
         if message["type"] == "error":

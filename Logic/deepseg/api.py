@@ -19,7 +19,8 @@ from deepseg.errors import Cancelled, DeepSegError, MemoryLimitError, ModelError
 from deepseg.geometry import Box, Geometry, reverse_axes
 from deepseg.inputs import prepare_inputs, read_inputs
 from deepseg.io import read_volume, write_label_frames, write_label_map, write_volume
-from deepseg.job_folder import Job, read_result, remove_folder, write_job
+from deepseg.job_folder import Job, UncertaintyRequest, read_result, remove_folder, write_job
+from deepseg.job_uncertainty import read_uncertainty
 from deepseg.locations import find_model, list_models, resource
 from deepseg.outputs import check_frames_output, check_output, set_aside
 from deepseg.progress import Progress, ProgressCallback
@@ -57,6 +58,7 @@ __all__ = [
     "Uncertainty",
     "UncertaintyError",
     "UncertaintyMap",
+    "UncertaintyRequest",
     "Volume",
     "VolumeError",
     "check_frames_output",
@@ -66,6 +68,7 @@ __all__ = [
     "estimate_uncertainty",
     "find_model",
     "forecast",
+    "forecast_uncertainty",
     "import_monai",
     "import_nnunet",
     "is_stale",
@@ -76,6 +79,7 @@ __all__ = [
     "read_result",
     "read_sequence",
     "read_spec",
+    "read_uncertainty",
     "read_volume",
     "remove_folder",
     "resource",
@@ -155,16 +159,24 @@ def forecast(volume: Volume, bundle: ModelBundle, roi: Box | None = None, precis
         RegionError: the box holds no voxel.
         ModelError: the model's network cannot be built here.
     """
+    from deepseg.cost import Extent, mirrored
     from deepseg.cost import forecast as forecast_run
-    from deepseg.preprocessing import refuse_unfit
 
-    _refuse_other_types(volume, bundle, roi)
-    refuse_unfit(volume, bundle.spec)
-    geometry = volume.geometry
-    if roi:
-        where = geometry.slices_of(roi)
-        geometry = geometry.cropped(tuple(s.start for s in where), tuple(s.stop - s.start for s in where))
-    return forecast_run(geometry, bundle.spec, precision, mirror)
+    return forecast_run(_geometry_to_run_on(volume, bundle, roi), bundle.spec, precision, Extent(mirrored(bundle.spec, mirror)))
+
+
+def forecast_uncertainty(
+    volume: Volume, bundle: ModelBundle, roi: Box | None = None, *, sampler: str | None = None, samples: int | None = None
+) -> str:
+    """What `estimate_uncertainty` will run on and take, in a sentence, as `forecast` tells of `segment`.
+
+    Raises:
+        UncertaintyError: the sampler is unknown, cannot work with this model, or not with so many samples.
+        VolumeError, RegionError, ModelError: as `forecast`.
+    """
+    from deepseg.uncertainty import estimate
+
+    return estimate.forecast(_geometry_to_run_on(volume, bundle, roi), bundle, sampler, samples)
 
 
 def estimate_uncertainty(
@@ -295,6 +307,17 @@ def segment(
 
     _refuse_other_types(volume, bundle, roi)
     return predict(volume, bundle, roi, progress, probabilities=probabilities, precision=precision, mirror=mirror)
+
+
+def _geometry_to_run_on(volume: Volume, bundle: ModelBundle, roi: Box | None) -> Geometry:
+    from deepseg.preprocessing import refuse_unfit
+
+    _refuse_other_types(volume, bundle, roi)
+    refuse_unfit(volume, bundle.spec)
+    if roi is None:
+        return volume.geometry
+    where = volume.geometry.slices_of(roi)
+    return volume.geometry.cropped(tuple(s.start for s in where), tuple(s.stop - s.start for s in where))
 
 
 def _refuse_other_types(volume: Volume, bundle: ModelBundle, roi: Box | None) -> None:

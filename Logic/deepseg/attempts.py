@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 import torch
 
 from deepseg.bundle import ModelBundle
-from deepseg.cost import Cost, estimate, seems_to_fit
+from deepseg.cost import LABELS_ALONE, Cost, Extent, estimate, seems_to_fit
 from deepseg.devices import Plan, device_name, plans
 from deepseg.errors import MemoryLimitError, ModelError, PrecisionError, is_shortage
 from deepseg.fast_network import full_float32
@@ -29,15 +29,13 @@ class Attempts(Generic[Result]):
         volume: what is run on, all of it.
         bundle: the model.
         run: does it, in the way of a plan.
-        probabilities: whether they are kept for every voxel.
-        mirror: whether answers to mirrored windows are averaged.
+        extent: what it does beyond one pass for labels.
     """
 
     volume: Volume
     bundle: ModelBundle
     run: Callable[[Plan], Result]
-    probabilities: bool = False
-    mirror: bool = False
+    extent: Extent = LABELS_ALONE
 
     def first_that_fits(self, precision: str) -> tuple[Result, Plan, list[str]]:
         """The result, how it was had, and a note where that is not the usual way.
@@ -83,7 +81,7 @@ class Attempts(Generic[Result]):
             raise
 
     def _cost(self, plan: Plan) -> Cost | None:
-        return estimate(self.volume.geometry, plan, self.probabilities, self.mirror)
+        return estimate(self.volume.geometry, plan, self.extent)
 
 
 def _advice(volume: Volume, cost: Cost | None) -> str:

@@ -38,7 +38,7 @@ class Cost:
 
     Attributes:
         present_bytes: main memory that is taken before the run begins: PyTorch and the image.
-        result_bytes: main memory for the image on the model's grid, the labels, and the probabilities where they are asked for.
+        result_bytes: main memory for the image on the model's grid, the labels, and what else is kept of each voxel.
         work_bytes: memory of the device the networks run on, at its peak.
         operations: floating-point operations of the networks' passes.
         windows: how many there are.
@@ -51,7 +51,28 @@ class Cost:
     windows: int
 
 
-def estimate(geometry: Geometry, plan: Plan, probabilities: bool = False, mirror: bool = False) -> Cost | None:
+@dataclass(frozen=True)
+class Extent:
+    """What a run does beyond one pass of each network for labels alone.
+
+    Attributes:
+        passes: of each of the model's networks over the image.
+        kept_bytes: main memory for what is kept of each voxel of the image beside its label.
+    """
+
+    passes: float = 1.0
+    kept_bytes: int = 0
+
+
+LABELS_ALONE = Extent()
+
+
+def mirrored(spec: ModelSpec, mirror: bool) -> int:
+    """Passes where, if `mirror`, answers to images mirrored along every set of the model's mirror axes are averaged."""
+    return 2 ** len(spec.output.mirror_axes) if mirror else 1
+
+
+def estimate(geometry: Geometry, plan: Plan, extent: Extent = LABELS_ALONE) -> Cost | None:
     """Estimate a run over an image of this grid, without reading the image or the weights.
 
     None for a network that computes with the values of its tensors, so that it cannot be played through, or that cannot take the plan's windows.
@@ -71,9 +92,9 @@ def estimate(geometry: Geometry, plan: Plan, probabilities: bool = False, mirror
     together = members if spec.window.weight == "nnunet" else 1
     blended = together * plan.batch * math.prod(spec.window.size) * spec.channel_count * (dtype.itemsize + plan.held.itemsize)
     work = peak + members * weights * dtype.itemsize + held_bytes(spec, shape, plan.held.itemsize) + blended
-    result = 4 * len(spec.inputs) * voxels + 2 * voxels_in + (4 * spec.channel_count * voxels_in if probabilities else 0)
-    passes = members * windows / plan.batch * (2 ** len(spec.output.mirror_axes) if mirror else 1)
-    return Cost(_RUNTIME_BYTES + 4 * len(spec.inputs) * voxels_in, result, work, passes * flops, windows)
+    result = 4 * len(spec.inputs) * voxels + (2 + extent.kept_bytes) * voxels_in
+    operations = members * extent.passes * windows / plan.batch * flops
+    return Cost(_RUNTIME_BYTES + 4 * len(spec.inputs) * voxels_in, result, work, operations, windows)
 
 
 def seems_to_fit(cost: Cost | None, device: torch.device) -> bool:
@@ -86,15 +107,15 @@ def seems_to_fit(cost: Cost | None, device: torch.device) -> bool:
     return fits_device and (free_main is None or cost.result_bytes <= free_main)
 
 
-def forecast(geometry: Geometry, spec: ModelSpec, precision: str = "auto", mirror: bool = False) -> str:
-    """How a labels-only run will be tried, and what it will take, in a sentence for people.
+def forecast(geometry: Geometry, spec: ModelSpec, precision: str = "auto", extent: Extent = LABELS_ALONE) -> str:
+    """How a run will be tried, and what it will take, in a sentence for people.
 
     Raises:
         VolumeError: the model would have to see too many windows.
         ModelError: the network cannot be built.
     """
     for plan in plans(spec, grid_of(geometry, spec).shape, precision):
-        cost = estimate(geometry, plan, mirror=mirror)
+        cost = estimate(geometry, plan, extent)
         if not seems_to_fit(cost, plan.device):
             continue
         where = f"{device_name(plan.device)} ({plan.precision})"

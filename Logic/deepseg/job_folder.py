@@ -1,8 +1,9 @@
 """What a client and its worker hand each other: a private folder with one run in it, and lines of JSON.
 
-    job.json    model folder, region of interest, and the volume's grid, units, modalities and name
+    job.json    model folder, region of interest, the volume's grid, units, modalities and name, and what is asked of uncertainty
     input.npy   the volume's voxels, float32 (C, I, J, K)
-    labels.npy  the result, uint8 or uint16 (I, J, K); it appears whole or not at all
+    map-*.npy   maps of doubt where they are asked for, float32 (I, J, K)
+    labels.npy  the result, uint8 or uint16 (I, J, K); it appears last, and whole or not at all
 
 The client says, each on one line:
 
@@ -13,7 +14,7 @@ The worker answers with a `type`; of the last four, exactly one ends each run:
 
     started    pid
     progress   fraction, stage, seconds_left
-    result     labels, attributes, overlapping, seconds, notes
+    result     labels, attributes, overlapping, seconds, notes, and uncertainty where it is asked for
     cancelled
     error      message; `expected` is false for errors that need the log
     died       (the client's own word: the worker is gone)
@@ -43,23 +44,37 @@ from deepseg.volume import LabelMap, Volume
 
 JOB, INPUT, LABELS = "job.json", "input.npy", "labels.npy"
 _UNFINISHED_LABELS = "unfinished-labels.npy"
+MAPS = ("predictive_entropy", "expected_entropy", "mutual_information", "error_probability")
+"""Maps of doubt that are handed over, as far as there are any: more would take room and time."""
 _PIECE_BYTES = 64 << 20
 """Written at a time: small enough to cancel between two, large enough that a client's busy thread seldom holds the writing up."""
 
 
+@dataclass(frozen=True)
+class UncertaintyRequest:
+    """How a run is to say how sure it is: what `deepseg.api.estimate_uncertainty` takes."""
+
+    sampler: str | None = None
+    samples: int | None = None
+    seed: int = 0
+    level: float | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One run: what to segment, with which model folder, where."""
+    """One run: what to segment, with which model folder, where, and whether it is to say how sure it is."""
 
     volume: Volume
     model: Path
     roi: Box | None = None
+    uncertainty: UncertaintyRequest | None = None
 
     @property
     def bytes_needed(self) -> int:
         """Room that the run's files take at most."""
         voxels = self.volume.array.size // len(self.volume.array)
-        return self.volume.array.nbytes + 2 * voxels + (1 << 20)
+        maps = 4 * len(MAPS) * voxels if self.uncertainty else 0
+        return self.volume.array.nbytes + 2 * voxels + maps + (1 << 20)
 
 
 def write_job(folder: Path, job: Job, check: Callable[[], None] = lambda: None) -> None:
@@ -71,6 +86,7 @@ def write_job(folder: Path, job: Job, check: Callable[[], None] = lambda: None) 
         "units": job.volume.units,
         "modalities": job.volume.modalities,
         "name": job.volume.name,
+        "uncertainty": asdict(job.uncertainty) if job.uncertainty else None,
     }
     write_array(folder / INPUT, job.volume.array, check)
     (folder / JOB).write_text(json.dumps(description), encoding="utf-8")
@@ -82,8 +98,8 @@ def read_job(folder: Path) -> Job:
     array = np.load(folder / INPUT, mmap_mode="c", allow_pickle=False)
     geometry = Geometry(array.shape[1:], np.array(description["ijk_to_ras"]))
     volume = Volume(array, geometry, tuple(description["units"]), description["name"], tuple(description["modalities"]))
-    box = description["roi_ras_mm"]
-    return Job(volume, Path(description["model"]), Box.from_json(box) if box else None)
+    box, asked = description["roi_ras_mm"], description["uncertainty"]
+    return Job(volume, Path(description["model"]), Box.from_json(box) if box else None, UncertaintyRequest(**asked) if asked else None)
 
 
 def write_result(folder: Path, prediction: Prediction) -> dict[str, Any]:

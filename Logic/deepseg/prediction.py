@@ -8,6 +8,7 @@ from deepseg.attempts import Attempts
 from deepseg.box import Box
 from deepseg.bundle import ModelBundle
 from deepseg.components import keep_largest
+from deepseg.cost import Extent, mirrored
 from deepseg.devices import Plan
 from deepseg.fast_network import PRECISIONS
 from deepseg.inference import run_windows
@@ -51,7 +52,8 @@ def predict(
         run_windows(network, prepared.tensor, restorer.add, means=restorer.needs_means, batch=plan.batch, held=plan.held, on_window=on_window)
         return restorer
 
-    restorer, plan, notes = Attempts(part, bundle, run, wanted, mirror).first_that_fits(chosen)
+    extent = Extent(mirrored(spec, mirror), 4 * spec.channel_count if wanted else 0)
+    restorer, plan, notes = Attempts(part, bundle, run, extent).first_that_fits(chosen)
     if probabilities and not wanted:
         size = 4 * spec.channel_count * math.prod(volume.geometry.shape) / 1e9
         notes.append(f"Probabilities would take {size:.1f} GB; up to {PROBABILITY_LIMIT_BYTES / 1e9:.1f} GB are given, so there are labels alone.")

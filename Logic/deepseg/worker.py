@@ -11,11 +11,13 @@ import os
 import sys
 import traceback
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepseg.errors import Cancelled, DeepSegError, MemoryLimitError, is_shortage
 from deepseg.job_folder import read_job, write_result
+from deepseg.job_uncertainty import write_uncertainty
 from deepseg.worker_channel import Channel
 
 if TYPE_CHECKING:
@@ -73,9 +75,14 @@ class Worker:
 
         report(api.Progress(0.0, "reading the image", None))
         job = read_job(folder)
-        prediction = api.segment(job.volume, self._model(job.model), job.roi, report, probabilities=False)
+        bundle, asked, told = self._model(job.model), job.uncertainty, {}
+        if asked is None:
+            prediction = api.segment(job.volume, bundle, job.roi, report, probabilities=False)
+        else:
+            result = api.estimate_uncertainty(job.volume, bundle, job.roi, report, **asdict(asked))
+            prediction, told = result.prediction, {"uncertainty": write_uncertainty(folder, result, api.uncertain_regions(result))}
         self._channel.check()
-        return write_result(folder, prediction)
+        return {**write_result(folder, prediction), **told}
 
     def _model(self, folder: Path) -> ModelBundle:
         """The model in a folder; where none of its files has changed since the last run, they are not read again."""

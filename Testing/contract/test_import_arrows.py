@@ -122,20 +122,23 @@ def test_the_logic_has_no_cycles_when_it_loads():
         visit(name)
 
 
-SAMPLERS = ("single_pass", "deep_supervision", "test_time_augmentation", "monte_carlo_dropout", "deep_ensemble")
+SAMPLERS = ("single_pass", "deep_supervision", "learned_variance", "test_time_augmentation", "monte_carlo_dropout", "deep_ensemble")
 LAYERS = (
     {"errors", "itk_messages", "progress"},
     {"box", "geometry", "volume", "results", "dicom", "dicom_sequence", "suv", "nifti", "io", "outputs", "segmentation_file", "locations", "metrics"}
     | {"stacking", "bias_field", "sequences", "flags", "staleness"},
-    {f"networks.{name}" for name in ("dints", "dynunet", "monai_networks", "plain_conv_unet", "residual_encoder_unet", "unet_parts")},
+    {
+        f"networks.{name}"
+        for name in ("dints", "dynunet", "heteroscedastic_dynunet", "monai_networks", "plain_conv_unet", "residual_encoder_unet", "unet_parts")
+    },
     {"spec", "bundle", "inputs", "preprocessing", "normalisation", "resampling", "networks", "fast_network", "heap", "free_memory", "windows"},
     {"window_network", "frontier", "blending", "inference", "restoring", "devices", "cost", "attempts", "components", "region", "prediction"}
-    | {"provenance", "job_folder", "golden", "bundle_writer", "stock_monai"},
+    | {"provenance", "job_folder", "job_uncertainty", "golden", "bundle_writer", "stock_monai"},
     {
         "uncertainty",
         *(f"uncertainty.{name}" for name in ("assembly", "calibration", "conformal", "contours", "deep_features", "error_detection", "estimate")),
     }
-    | {f"uncertainty.{name}" for name in ("facts", "measures", "ood", "quality", "recalibration", "regions", "reliability")}
+    | {f"uncertainty.{name}" for name in ("facts", "logit_noise", "measures", "ood", "quality", "recalibration", "regions", "reliability")}
     | {f"uncertainty.{name}" for name in ("sampled_network", "samplers", "segment_reports", "views")}
     | {f"uncertainty.samplers.{name}" for name in ("passes", *SAMPLERS)},
     {"importers", "importers.colors", "importers.restricted_reader"}

@@ -5,13 +5,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from deepseg.api import Box, DeepSegError, Job, segment
+from deepseg.api import Box, DeepSegError, Job, UncertaintyRequest, estimate_uncertainty, segment, uncertain_regions
 from DeepSegLib.jobs import SegmentationJob
 from DeepSegLib.worker_pool import WorkerPool
 from DeepSegLib.worker_process import start_process, start_worker
@@ -46,6 +46,27 @@ def test_the_worker_gives_what_the_api_gives(a_short_job, quick_bundle, workers)
     assert job.notes == expected.notes
     assert [progress.fraction for progress in seen] == sorted(progress.fraction for progress in seen)
     assert job.progress.fraction == 1.0
+    workers.assert_nothing_is_left()
+
+
+@pytest.mark.parametrize("asked", [UncertaintyRequest("augmentation", 3, seed=7), UncertaintyRequest("single-pass")], ids=["drawn", "single"])
+def test_the_worker_is_as_sure_as_the_api_bit_for_bit(asked, a_short_job, quick_bundle, workers):
+    expected = estimate_uncertainty(a_short_job.volume, quick_bundle, **asdict(asked))
+
+    job = SegmentationJob(replace(a_short_job, uncertainty=asked), workers.pool)
+    labels = job.wait()
+
+    np.testing.assert_array_equal(labels.array, expected.prediction.labels.array)
+    assert job.uncertainty.prediction.labels is labels
+    assert set(job.uncertainty.maps) == {"predictive_entropy", "expected_entropy", "mutual_information"}, "the model is not calibrated"
+    for name, found in job.uncertainty.maps.items():
+        np.testing.assert_array_equal(found.values, expected.maps[name].values)
+        for told in ("measure", "title", "unit", "kind", "largest"):
+            assert getattr(found, told) == getattr(expected.maps[name], told)
+    for name in ("agreement", "sampler", "samples", "seed", "findings", "calibrated", "notes"):
+        assert getattr(job.uncertainty, name) == getattr(expected, name)
+    assert repr(job.uncertainty.reports) == repr(expected.reports), "nan is nan"
+    assert job.regions == uncertain_regions(expected)
     workers.assert_nothing_is_left()
 
 

@@ -11,6 +11,8 @@ from deepseg.bundle import CALIBRATION_FILE
 from deepseg.errors import ModelError, UncertaintyError
 from deepseg.geometry import Geometry
 from deepseg.golden import phantom
+from deepseg.job_folder import MAPS
+from deepseg.job_uncertainty import write_uncertainty
 from deepseg.uncertainty.calibration import load_calibration
 
 PARTS = ("Anterior hippocampus", "Posterior hippocampus")
@@ -45,6 +47,18 @@ def test_each_segment_has_its_promises(result):
     assert result.reports[2].expected_dice is None, "of a group nothing is known but its volume"
     assert result.findings == ()
     assert "90 % of new cases that come from where the 31 calibration cases came from" in result.notes[0]
+
+
+def test_what_a_worker_hands_over_is_all_of_it_but_the_probabilities(result, tmp_path):
+    regions = api.uncertain_regions(result)
+    told = {"uncertainty": write_uncertainty(tmp_path, result, regions), "seconds": {}, "notes": []}
+    found, places = api.read_uncertainty(tmp_path, result.prediction.labels, json.loads(json.dumps(told)))
+    assert places == regions
+    assert set(found.maps) == set(MAPS)
+    np.testing.assert_array_equal(found.maps["error_probability"].values, result.maps["error_probability"].values)
+    for name in ("reports", "findings", "agreement", "calibrated", "notes"):
+        assert getattr(found, name) == getattr(result, name)
+    assert not api.is_stale(found.prediction.provenance, found.prediction.labels)
 
 
 def test_the_probability_of_an_error_is_that_of_the_other_labels(result):

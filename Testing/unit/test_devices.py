@@ -12,7 +12,7 @@ from deepseg import api, devices, networks
 from deepseg.bundle import ModelBundle
 from deepseg.cost import estimate
 from deepseg.devices import available_devices, held_bytes, plans
-from deepseg.errors import MemoryLimitError, ModelError, VolumeError, is_shortage
+from deepseg.errors import MemoryLimitError, ModelError, UncertaintyError, VolumeError, is_shortage
 from deepseg.free_memory import free_bytes
 from deepseg.geometry import Geometry
 from deepseg.golden import phantom
@@ -201,6 +201,21 @@ def test_a_precision_that_is_none_is_named(tiny_bundle):
 def test_a_forecast_tells_of_the_way_that_will_be_tried(tiny_bundle, monkeypatch):
     monkeypatch.setattr("deepseg.cost.free_bytes", lambda device: 1000)
     assert api.forecast(phantom(1), tiny_bundle).startswith("There is not enough memory")
+
+
+def test_a_forecast_of_uncertainty_counts_its_passes(tiny_bundle, monkeypatch):
+    told = []
+    monkeypatch.setattr("deepseg.uncertainty.estimate.forecast_run", lambda geometry, spec, precision, extent: told.append(extent) or "Runs.")
+    for sampler, samples in (("single-pass", None), ("augmentation", 6)):
+        assert api.forecast_uncertainty(phantom(1), tiny_bundle, sampler=sampler, samples=samples) == "Runs."
+    assert [extent.passes for extent in told] == [1, 6]
+    assert told[0].kept_bytes == told[1].kept_bytes, "memory does not grow with the samples"
+    with pytest.raises(UncertaintyError, match="trained without dropout"):
+        api.forecast_uncertainty(phantom(1), tiny_bundle, sampler="dropout")
+
+
+def test_a_forecast_of_uncertainty_is_a_sentence(tiny_bundle):
+    assert api.forecast_uncertainty(phantom(1), tiny_bundle).startswith("Runs on: ")
 
 
 def test_a_result_says_what_it_ran_on(tiny_bundle):

@@ -14,6 +14,7 @@ from deepseg.geometry import Geometry
 from deepseg.golden import phantom
 from deepseg.networks import build_network
 from deepseg.spec import NetworkSpec, OutputSpec
+from deepseg.uncertainty.logit_noise import without_noise
 from deepseg.uncertainty.measures import MEASURES
 from deepseg.uncertainty.samplers import SAMPLERS
 from deepseg.volume import Volume
@@ -23,15 +24,15 @@ SEEDED = [name for name, sampler in SAMPLERS.items() if sampler.seeded]
 
 @pytest.fixture(scope="session")
 def versatile_bundle(tmp_path_factory, tiny_spec) -> ModelBundle:
-    """A tiny model of two members with dropout, coarser heads and a mirror axis: every sampler can work with it."""
+    """A tiny model of two members with dropout, coarser heads, learned noise and a mirror axis: every sampler can work with it."""
     kwargs = {**tiny_spec.network.kwargs, "strides": [1, 2, 2, 2], "kernel_size": [3] * 4, "upsample_kernel_size": [2] * 3, "filters": [4, 6, 8, 8]}
     kwargs |= {"deep_supervision": True, "deep_supr_num": 2, "dropout": 0.2}
-    spec = replace(tiny_spec, id="versatile", network=NetworkSpec("DynUNet", kwargs), output=OutputSpec(mirror_axes=(0,)))
+    spec = replace(tiny_spec, id="versatile", network=NetworkSpec("HeteroscedasticDynUNet", kwargs), output=OutputSpec(mirror_axes=(0,)))
     members = {}
     with torch.random.fork_rng():
         for seed in range(2):
             torch.manual_seed(seed)
-            members[f"member-{seed}.safetensors"] = {k: 2 * v for k, v in build_network("DynUNet", kwargs).state_dict().items()}
+            members[f"member-{seed}.safetensors"] = {k: 2 * v for k, v in build_network("HeteroscedasticDynUNet", kwargs).state_dict().items()}
     return ModelBundle.save(tmp_path_factory.mktemp("models") / "versatile", spec, members, "# Versatile\n", "CC0\n")
 
 
@@ -67,10 +68,10 @@ def test_a_sampler_gives_labels_maps_and_what_made_them(name, versatile_bundle, 
 
 @pytest.mark.parametrize("name", SEEDED)
 def test_a_seed_gives_the_same_bits_again_and_another_one_does_not(name, versatile_bundle, a_volume):
-    first, again, other = (api.estimate_uncertainty(a_volume, versatile_bundle, sampler=name, samples=5, seed=seed) for seed in (11, 11, 12))
+    first, again, other = (api.estimate_uncertainty(a_volume, versatile_bundle, sampler=name, seed=seed) for seed in (11, 11, 12))
     for key in MEASURES:
         np.testing.assert_array_equal(first.maps[key].values, again.maps[key].values)
-    assert (first.maps["mutual_information"].values != other.maps["mutual_information"].values).any()
+    assert (first.maps["expected_entropy"].values != other.maps["expected_entropy"].values).any()
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
@@ -133,11 +134,33 @@ def test_in_a_box_nothing_is_known_outside(versatile_bundle, a_volume):
     assert (result.prediction.probabilities[0][outside] == 1).all()
 
 
+def test_learned_noise_is_averaged_out_and_counts_as_doubt_that_lies_in_the_image(versatile_bundle, a_volume):
+    plain = api.estimate_uncertainty(a_volume, versatile_bundle, sampler="single-pass")
+    result = api.estimate_uncertainty(a_volume, versatile_bundle, sampler="learned-variance")
+    assert result.samples == 1
+    assert result.maps["mutual_information"].values.max() == 0
+    assert result.maps["expected_entropy"].values.mean() > plain.maps["expected_entropy"].values.mean()
+
+
+@pytest.mark.parametrize("deviation", [0.3, 1.0, 3.0])
+def test_probabilities_without_noise_are_the_mean_over_it(deviation):
+    """Against Gauss-Hermite quadrature, for one label against its absence."""
+    logits = torch.tensor([-2.0, 0.0, 1.0, 4.0])
+    spread = torch.full((1, 4), deviation).expm1().log()  # the way back through softplus
+    nodes, weights = np.polynomial.hermite_e.hermegauss(60)
+    expected = [(weights * (1 / (1 + np.exp(-(mean + deviation * nodes))))).sum() / weights.sum() for mean in logits.tolist()]
+    many = 500
+    found = without_noise(logits.repeat(1, many), spread.repeat(1, many), 0, True).reshape(many, 4)
+    np.testing.assert_allclose(found.mean(0), expected, atol=0.01)
+    assert torch.equal(found, without_noise(logits.repeat(1, many), spread.repeat(1, many), 0, True).reshape(many, 4))
+
+
 WRONG = {
     "an unknown sampler": ({"sampler": "guess"}, "There is no way of sampling named 'guess'; there are single-pass, "),
     "dropout without dropout": ({"sampler": "dropout"}, "The network of the model tiny was trained without dropout"),
     "an ensemble of one": ({"sampler": "ensemble"}, "The model tiny has one network; an ensemble needs at least two"),
     "no coarser heads": ({"sampler": "deep-supervision"}, "has no heads of deep supervision"),
+    "no learned variance": ({"sampler": "learned-variance"}, "did not learn a variance of its logits"),
     "no samples": ({"sampler": "augmentation", "samples": 0}, "0 samples were asked for; test-time augmentation needs at least 2"),
     "many of a single pass": ({"sampler": "single-pass", "samples": 9}, "A single pass gives one sample, not 9"),
 }

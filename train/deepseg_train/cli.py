@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.set_defaults(run_command=_calibrate)
 
     export = commands.add_parser("export", help="write a run's best weights as a model, with its figures on the test cases")
-    export.add_argument("run", type=Path, help="folder of a run")
+    export.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folder of a run; several that differ in their seed make an ensemble")
     export.add_argument("--data", type=Path, required=True)
     export.add_argument("-o", "--output", type=Path, required=True, help="model folder to make")
     export.set_defaults(run_command=_export)
@@ -117,7 +117,7 @@ def _calibrate(options: argparse.Namespace) -> None:
 def _export(options: argparse.Namespace) -> None:
     from deepseg_train.export import export
 
-    bundle = export(options.run, options.data, options.output)
+    bundle = export(options.runs, options.data, options.output)
     print(f"Written: {bundle.folder}. Try it: deepseg info {bundle.folder}")
 
 

@@ -61,13 +61,18 @@ CHANGES = {
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """A whole config; `spec` still lacks weights, provenance and metrics, which training adds."""
+    """A whole config; `spec` still lacks weights, provenance and metrics, which training adds.
+
+    Attributes:
+        start_from: name or folder of a model whose weights are gone on with; None to start from random ones.
+    """
 
     spec: ModelSpec
     split: Path
     training: TrainingSettings
     augmentation: AugmentationSettings
     path: Path
+    start_from: str | None = None
 
 
 def load_config(path: Path) -> TrainConfig:
@@ -82,7 +87,10 @@ def load_config(path: Path) -> TrainConfig:
         raise ConfigError(f"The config {path} cannot be read: {error}") from error
     if not isinstance(raw, dict):
         raise ConfigError(f"The config {path} is not a YAML mapping with the keys model, split, training and augmentation.")
+    start_from = raw.pop("start_from", None)
     _check_keys(raw, ["model", "split", "training", "augmentation"], str(path))
+    if not isinstance(start_from, str | None):
+        raise ConfigError(f"{path}: start_from is {start_from!r}; expected the name or the folder of a model.")
     if not isinstance(raw["split"], str):
         raise ConfigError(f"{path}: split is {raw['split']!r}; expected the name of a split file beside the config.")
     training = _settings(TrainingSettings, raw["training"], f"{path}: training")
@@ -97,7 +105,7 @@ def load_config(path: Path) -> TrainConfig:
         _check_keys(settings, ["probability", *keys], where)
         for key, value in settings.items():
             _check_number(value, f"{where}.{key}")
-    return TrainConfig(_model(raw["model"], path), path.parent / raw["split"], training, augmentation, path)
+    return TrainConfig(_model(raw["model"], path), path.parent / raw["split"], training, augmentation, path, start_from)
 
 
 _USUAL_WINDOW = {key: value for key, value in asdict(WindowSpec((1, 1, 1))).items() if key != "size"}

@@ -14,8 +14,11 @@ import lightning
 import torch
 from lightning.pytorch import callbacks
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from deepseg.api import load_model
+from deepseg.errors import ModelError
 from deepseg.heap import freed_memory_kept, large_blocks_kept
 from deepseg.preprocessing import prepare, prepare_labels
 from deepseg.spec import ModelSpec
@@ -79,12 +82,32 @@ def fit(config_path: Path, data: Path, run: Path) -> Path:
     last = run / LAST
     if last.exists():
         print(f"Going on from {last}.", flush=True)
+    elif config.start_from:
+        start_from(module.network, config.start_from)
     with freed_memory_kept(), large_blocks_kept():
         trainer.fit(module, loader, DataLoader(validation, 1), ckpt_path=str(last) if last.exists() else None, weights_only=True)
     best = run / BEST
     next_command = shlex.join(["deepseg-train", "export", str(run), "--data", str(data), "-o", "MODEL_FOLDER"])
     print(f"Best weights: {best}. Next: {next_command}", flush=True)
     return best
+
+
+def start_from(network: nn.Module, model: str) -> None:
+    """Give a network the weights of a model's first member, as far as names and shapes agree.
+
+    Raises:
+        ConfigError: there is no such model, or nothing of it fits.
+    """
+    try:
+        given = load_model(model).build_network().state_dict()
+    except ModelError as error:
+        raise ConfigError(f"The training cannot start from the model {model}: {error}") from error
+    own = network.state_dict()
+    fitting = {name: tensor for name, tensor in given.items() if name in own and own[name].shape == tensor.shape}
+    if not fitting:
+        raise ConfigError(f"No weight of the model {model} fits the network of the config; name a model with a network like it.")
+    network.load_state_dict(fitting, strict=False)
+    print(f"Starting from {model}: {len(fitting)} of {len(own)} tensors are its own, the others start at random.", flush=True)
 
 
 def _start_or_resume(config_path: Path, run: Path) -> TrainConfig:

@@ -13,8 +13,9 @@ from deepseg.inference import infer_logits
 from deepseg.metrics import dice
 from deepseg.networks import build_network
 from deepseg.spec import ModelSpec
+from deepseg.uncertainty.samplers.learned_variance import spread_block
 from deepseg_train.config import TrainingSettings
-from deepseg_train.losses import DeepSupervisionLoss
+from deepseg_train.losses import DeepSupervisionLoss, NoisyLogitsLoss
 
 
 class SegmentationModule(lightning.LightningModule):
@@ -28,7 +29,7 @@ class SegmentationModule(lightning.LightningModule):
         self.network = build_network(spec.network.name, spec.network.kwargs)
         if not torch.cuda.is_available():
             replace_instance_norms(self.network)
-        self.loss = DeepSupervisionLoss()
+        self.loss = DeepSupervisionLoss() if spread_block(self.network) is None else NoisyLogitsLoss()
 
     def training_step(self, batch: dict[str, torch.Tensor], index: int) -> torch.Tensor:
         heads = self.network(batch["image"])

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from deepseg_train.losses import DeepSupervisionLoss
+from deepseg_train.losses import DeepSupervisionLoss, NoisyLogitsLoss
 
 
 def test_the_loss_of_one_head_is_dice_plus_cross_entropy():
@@ -24,3 +24,26 @@ def test_deeper_heads_count_half_as_much_each():
     loss = DeepSupervisionLoss()
     single = [loss(heads[:, n : n + 1], target).item() for n in range(3)]
     assert loss(heads, target).item() == pytest.approx((single[0] + single[1] / 2 + single[2] / 4) / 1.75, rel=1e-5)
+
+
+def test_without_noise_cross_entropy_counts_once_more():
+    generator = torch.Generator().manual_seed(0)
+    heads = torch.randn((2, 2, 3, 4, 4, 4), generator=generator)
+    target = torch.randint(0, 3, (2, 1, 4, 4, 4), generator=generator)
+    no_noise = torch.full((2, 1, 3, 4, 4, 4), -100.0)
+    expected = DeepSupervisionLoss()(heads, target) + torch.nn.functional.cross_entropy(heads[:, 0], target[:, 0])
+    assert NoisyLogitsLoss()(torch.cat([heads, no_noise], 1), target).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_noise_pays_where_the_network_is_sure_and_wrong():
+    """And costs where it is sure and right; so it is learned where labels cannot be told from the image."""
+    torch.manual_seed(0)
+    logits = torch.zeros((1, 1, 2, 8, 8, 8))
+    logits[:, :, 1] = 6.0
+
+    def slope(label):
+        spread = torch.zeros((1, 1, 2, 8, 8, 8), requires_grad=True)
+        NoisyLogitsLoss()(torch.cat([logits, spread], 1), torch.full((1, 1, 8, 8, 8), label)).backward()
+        return spread.grad.sum().item()
+
+    assert slope(0) < 0 < slope(1)

@@ -8,9 +8,15 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from deepseg import api
 from deepseg.golden import check_golden
+from deepseg.networks import build_network
+from deepseg_train.dataset import find_cases
+from deepseg_train.errors import ConfigError
+from deepseg_train.export import export
+from deepseg_train.fit import start_from
 
 
 def command(*arguments: object) -> list[str]:
@@ -52,10 +58,16 @@ def test_a_killed_run_goes_on_and_keeps_what_it_logged(finished_run):
     assert abs(after[0] - (before[-1] + 1)) <= 1 and after[0] > 0
 
 
-def test_an_exported_model_segments_what_it_learned(finished_run, msd_folder, tmp_path):
-    model = tmp_path / "ball"
+@pytest.fixture(scope="module")
+def exported(finished_run, msd_folder, tmp_path_factory) -> Path:
+    model = tmp_path_factory.mktemp("models") / "ball"
     done = subprocess.run(command("export", finished_run, "--data", msd_folder, "-o", model), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
+    return model
+
+
+def test_an_exported_model_segments_what_it_learned(finished_run, exported, msd_folder, tmp_path):
+    model = exported
     bundle = api.load_model(model)
     assert check_golden(bundle) < 1e-3
     scores = bundle.spec.metrics["labels"]
@@ -83,3 +95,61 @@ def test_an_existing_model_folder_is_never_overwritten(finished_run, msd_folder,
     done = subprocess.run(command("export", finished_run, "--data", msd_folder, "-o", tmp_path), capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "exists already" in done.stderr
+
+
+def changed(config_path: Path, to: Path, **training: object) -> dict:
+    """Write the small config with other training settings to `to`; returns what was written."""
+    config = yaml.safe_load(config_path.read_text(encoding="utf-8"))
+    config["training"] |= training
+    config["split"] = str(config_path.parent / config["split"])
+    to.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return config
+
+
+def test_a_trained_model_is_gone_on_with_and_learns_its_noise(exported, small_config, msd_folder, tmp_path):
+    config = changed(small_config, tmp_path / "noise.yaml", max_epochs=2)
+    config["model"]["network"]["name"] = "HeteroscedasticDynUNet"
+    config["start_from"] = str(exported)
+    (tmp_path / "noise.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    fit = command("fit", "--config", tmp_path / "noise.yaml", "--data", msd_folder, "--run", tmp_path / "run")
+    done = subprocess.run(fit, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert f"Starting from {exported}: " in done.stdout
+    assert "tensors are its own" in done.stdout
+    bundle = export([tmp_path / "run"], msd_folder, tmp_path / "model")
+    assert all(score["dice"]["mean"] > 0.6 for score in bundle.spec.metrics["labels"].values())
+    assert bundle.spec.provenance["started from"] == str(exported)
+    volume, _ = find_cases(msd_folder)[0].read(bundle.spec)
+    noisy = api.estimate_uncertainty(volume, bundle, sampler="learned-variance")
+    assert noisy.maps["predictive_entropy"].values.max() > 0.1
+
+
+def test_runs_that_differ_in_their_seed_alone_make_an_ensemble(finished_run, small_config, msd_folder, tmp_path):
+    changed(small_config, tmp_path / "seed.yaml", max_epochs=2, seed=7)
+    fit = command("fit", "--config", tmp_path / "seed.yaml", "--data", msd_folder, "--run", tmp_path / "run")
+    subprocess.run(fit, capture_output=True, check=True)
+    bundle = export([finished_run, tmp_path / "run"], msd_folder, tmp_path / "model")
+    assert list(bundle.spec.weights) == ["member-0.safetensors", "member-1.safetensors"]
+    assert bundle.spec.provenance["seed"] == "2026, 7"
+    volume, _ = find_cases(msd_folder)[0].read(bundle.spec)
+    assert api.estimate_uncertainty(volume, bundle, sampler="ensemble").samples == 2
+
+
+def test_a_start_that_does_not_fit_is_one_clear_sentence():
+    network = build_network("BasicUNet", {"in_channels": 1, "out_channels": 2, "features": [4, 4, 8, 8, 8, 4]})
+    with pytest.raises(ConfigError, match=r"No weight of the model hippocampus-mr fits the network"):
+        start_from(network, "hippocampus-mr")
+    with pytest.raises(ConfigError, match=r"cannot start from the model nowhere"):
+        start_from(network, "nowhere")
+
+
+def test_runs_of_two_models_make_no_ensemble(finished_run, small_config, msd_folder, tmp_path):
+    other = tmp_path / "run"
+    (other / "checkpoints").mkdir(parents=True)
+    for name in ("split.json", "checkpoints/best.ckpt"):
+        (other / name).write_bytes((finished_run / name).read_bytes())
+    config = changed(small_config, other / "config.yaml")
+    config["model"]["window"] = {"size": [16, 16, 16]}
+    (other / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    with pytest.raises(ConfigError, match="members of an ensemble differ in their seed alone"):
+        export([finished_run, other], msd_folder, tmp_path / "model")

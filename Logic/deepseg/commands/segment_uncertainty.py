@@ -11,7 +11,7 @@ from deepseg.commands.uncertainty_tables import region_lines, report_lines, writ
 from deepseg.inputs import with_preparation
 from deepseg.outputs import beside
 
-METHODS = ("single-pass", "deep-supervision", "augmentation", "dropout", "ensemble")
+METHODS = ("single-pass", "deep-supervision", "learned-variance", "augmentation", "dropout", "ensemble")
 """Keys of `deepseg.uncertainty.samplers.SAMPLERS`; importing that would load PyTorch."""
 USUAL_LEVEL = 0.9
 _MODELS_OWN = "usual"
@@ -54,13 +54,15 @@ def run_uncertain(options: argparse.Namespace, bundle: api.ModelBundle, volume: 
     segments, regions, contours = (beside(options.output, end) for end in ("-segments.csv", "-regions.csv", "-contours.seg.nrrd"))
     for path in (segments, regions):
         api.check_output(path, (".csv",))
+    sampler = None if options.uncertainty == _MODELS_OWN else options.uncertainty
+    print(api.forecast_uncertainty(volume, bundle, roi, sampler=sampler, samples=options.samples))
     with ProgressBar() as bar:
         result = api.estimate_uncertainty(
             volume,
             bundle,
             roi,
             bar.show,
-            sampler=None if options.uncertainty == _MODELS_OWN else options.uncertainty,
+            sampler=sampler,
             samples=options.samples,
             seed=options.seed or 0,
             level=options.level,

@@ -10,7 +10,7 @@ from torch import nn
 
 from deepseg.errors import ModelError
 from deepseg.networks.dints import build_dints
-from deepseg.networks.dynunet import build_dynunet
+from deepseg.networks.dynunet import build_dynunet, build_heteroscedastic_dynunet
 from deepseg.networks.monai_networks import builders
 from deepseg.networks.plain_conv_unet import build_plain_conv_unet
 from deepseg.networks.residual_encoder_unet import build_residual_encoder_unet
@@ -18,6 +18,7 @@ from deepseg.networks.residual_encoder_unet import build_residual_encoder_unet
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "DiNTS": build_dints,
     "DynUNet": build_dynunet,
+    "HeteroscedasticDynUNet": build_heteroscedastic_dynunet,
     "PlainConvUNet": build_plain_conv_unet,
     "ResidualEncoderUNet": build_residual_encoder_unet,
     **builders(),

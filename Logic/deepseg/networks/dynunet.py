@@ -15,3 +15,10 @@ def build_dynunet(**kwargs: Any) -> nn.Module:
     from monai.networks.nets import DynUNet
 
     return DynUNet(**kwargs)
+
+
+def build_heteroscedastic_dynunet(**kwargs: Any) -> nn.Module:
+    """A `HeteroscedasticDynUNet`; `kwargs` are those of a DynUNet."""
+    from deepseg.networks.heteroscedastic_dynunet import HeteroscedasticDynUNet
+
+    return HeteroscedasticDynUNet(**kwargs)

@@ -12,18 +12,23 @@ import torch
 from deepseg.attempts import Attempts
 from deepseg.box import Box
 from deepseg.bundle import ModelBundle
-from deepseg.cost import blank_network
+from deepseg.cost import Extent, blank_network
+from deepseg.cost import forecast as forecast_run
 from deepseg.devices import Plan
 from deepseg.errors import UncertaintyError
+from deepseg.geometry import Geometry
 from deepseg.inference import OnWindow, run_windows
 from deepseg.preprocessing import Prepared, prepare
 from deepseg.progress import ProgressCallback, Tracker
 from deepseg.provenance import provenance
 from deepseg.results import Uncertainty
+from deepseg.spec import ModelSpec
 from deepseg.uncertainty.assembly import Assembly
-from deepseg.uncertainty.calibration import load_calibration
+from deepseg.uncertainty.calibration import Calibration, load_calibration
 from deepseg.uncertainty.deep_features import DeepFeatures
-from deepseg.uncertainty.measures import Tally
+from deepseg.uncertainty.logit_noise import without_noise
+from deepseg.uncertainty.measures import MEASURES, Tally
+from deepseg.uncertainty.recalibration import as_probabilities
 from deepseg.uncertainty.sampled_network import SampledNetwork
 from deepseg.uncertainty.samplers import Pass, Sampler, sampler_named
 from deepseg.volume import Volume
@@ -60,13 +65,8 @@ def assemble(
 ) -> Assembly:
     """Draw the samples; `deep_layer` is listened to where the model was not calibrated yet."""
     spec, calibration = bundle.spec, load_calibration(bundle)
-    if sampler is None:
-        # The way the model was calibrated for in the first place.
-        sampler, usual = (calibration.ways[0].sampler, calibration.ways[0].samples) if calibration else (USUAL_SAMPLER, None)
-        samples = usual if samples is None else samples
+    sampler, count = way_of(bundle, calibration, sampler, samples)
     chosen = sampler_named(sampler)
-    count = chosen.samples if samples is None else samples
-    chosen.refuse_unfit(spec, blank_network(spec), count)
     if seed < 0:
         raise UncertaintyError(f"The seed is {seed}; expected a whole number from 0 up.")
     layer = calibration.layer if calibration else deep_layer
@@ -82,11 +82,41 @@ def assemble(
         on_window = tracker.steps("drawing samples", 0.05, 0.9)
         return _draw(networks, prepared, chosen, count, seed, plan, on_window, layer)
 
-    drawn, plan, notes = Attempts(part, bundle, run, probabilities=True).first_that_fits("float32")
+    drawn, plan, notes = Attempts(part, bundle, run, _extent(spec, chosen, count)).first_that_fits("float32")
     tracker.report(0.9, "measuring")
     made_by = provenance(bundle, roi, plan, sampler=sampler, samples=drawn.tally.count, seed=seed if chosen.seeded else None)
     samples_of = (drawn.tally, drawn.prepared, drawn.deep, seed if chosen.seeded else None)
     return Assembly(volume, part, where, roi, spec, calibration, sampler, *samples_of, made_by, tuple(notes), tracker)
+
+
+def way_of(bundle: ModelBundle, calibration: Calibration | None, sampler: str | None, samples: int | None) -> tuple[str, int]:
+    """The sampler and the number of samples where not everything is said.
+
+    Raises:
+        UncertaintyError: the sampler is unknown or cannot work with this model, or not with so many samples.
+    """
+    if sampler is None:
+        # The way the model was calibrated for in the first place.
+        sampler, usual = (calibration.ways[0].sampler, calibration.ways[0].samples) if calibration else (USUAL_SAMPLER, None)
+        samples = usual if samples is None else samples
+    chosen = sampler_named(sampler)
+    count = chosen.samples if samples is None else samples
+    chosen.refuse_unfit(bundle.spec, blank_network(bundle.spec), count)
+    return sampler, count
+
+
+def forecast(geometry: Geometry, bundle: ModelBundle, sampler: str | None, samples: int | None) -> str:
+    """See `deepseg.api.forecast_uncertainty`."""
+    sampler, count = way_of(bundle, load_calibration(bundle), sampler, samples)
+    return forecast_run(geometry, bundle.spec, "float32", _extent(bundle.spec, sampler_named(sampler), count))
+
+
+def _extent(spec: ModelSpec, sampler: Sampler, count: int) -> Extent:
+    """How many passes of all members, and in each voxel what lies there at the end: probabilities as they are and mended, sums, and the maps."""
+    passes = sampler.passes(spec, count, 0, spec.spacing_mm)
+    members = max(len(spec.weights), 1)
+    kept = 4 * (4 * spec.channel_count + 2 * len(MEASURES))
+    return Extent(sum(1 if what.member is None else 1 / members for what in passes), kept)
 
 
 def _draw(
@@ -112,7 +142,7 @@ def _samples(image: torch.Tensor, network: SampledNetwork, what: Pass, plan: Pla
     for view in what.views:
         image = view.apply(image)
     channels = network.spec.channel_count
-    logits = torch.empty((network.samples * channels, *image.shape[1:]))
+    logits = torch.empty((network.blended_apart * channels, *image.shape[1:]))
 
     def keep(corner: tuple[int, int, int], block: torch.Tensor) -> None:
         logits[(slice(None), *(slice(c, c + n) for c, n in zip(corner, block.shape[1:], strict=True)))] = block.cpu()
@@ -120,8 +150,12 @@ def _samples(image: torch.Tensor, network: SampledNetwork, what: Pass, plan: Pla
     # With dropout each window has masks of its own, however many the network could take at a time.
     batch = 1 if what.dropout_seed is not None else plan.batch
     run_windows(network, image, keep, batch=batch, held=plan.held, on_window=on_window)
-    for answer in logits.split(channels):
-        probabilities = torch.sigmoid(answer) if network.spec.overlapping else torch.softmax(answer, 0)
+    answers = logits.split(channels)
+    if what.noise_seed is None:
+        found = (as_probabilities(answer, network.spec.overlapping) for answer in answers)
+    else:
+        found = iter([without_noise(*answers, what.noise_seed, network.spec.overlapping)])
+    for probabilities in found:
         for view in reversed(what.views):
             probabilities = view.invert(probabilities)
         yield probabilities

@@ -1,4 +1,4 @@
-"""The model's networks as a sampler wants them in one pass: one member, dropout at work, or the coarser heads beside the last."""
+"""The model's networks as a sampler wants them in one pass: one member, dropout at work, or with what else the network gives beside its logits."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from torch import nn
 
 from deepseg.uncertainty.deep_features import DeepFeatures
 from deepseg.uncertainty.samplers.deep_supervision import coarser_heads
+from deepseg.uncertainty.samplers.learned_variance import spread_block
 from deepseg.uncertainty.samplers.monte_carlo_dropout import DROPOUT
 from deepseg.uncertainty.samplers.passes import Pass
 from deepseg.window_network import WindowNetwork
 
 
 class SampledNetwork(WindowNetwork):
-    """Windows in, the logits of one or several samples out, one after the other."""
+    """Windows in; out come the logits and, one after the other, what else was asked for: coarser heads' logits, or the logits' deviations."""
 
     averages = False
 
@@ -28,16 +29,12 @@ class SampledNetwork(WindowNetwork):
         self._what, self._windows, self._deep = what, 0, deep
 
     @property
-    def samples(self) -> int:
-        """How many samples a pass gives."""
-        return 1 + (len(coarser_heads(self.members[0])) if self._what.coarser_heads else 0)
-
-    @property
     def blended_apart(self) -> int:
-        return self.samples
+        """How many arrays of L channels a pass gives."""
+        return 1 + len(self._beside(self.members[0]))
 
     def __call__(self, windows: torch.Tensor) -> torch.Tensor:
-        """Logits (N, samples * L, i, j, k)."""
+        """Arrays (N, blended_apart * L, i, j, k)."""
         self._windows += 1
         answers = [self._heard(self.members[0], windows), *(self._answers_of(member, windows) for member in self.members[1:])]
         return answers[0] if len(answers) == 1 else torch.stack(answers).float().mean(0)
@@ -50,14 +47,20 @@ class SampledNetwork(WindowNetwork):
         self._deep.add(heard[0], answers[:, : self.spec.channel_count])
         return answers
 
+    def _beside(self, member: nn.Module) -> list[nn.Module]:
+        """Modules of the network whose outputs are wanted beside its logits."""
+        if self._what.noise_seed is not None:
+            return [spread_block(member)]
+        return coarser_heads(member) if self._what.coarser_heads else []
+
     def _answers_of(self, member: nn.Module, windows: torch.Tensor) -> torch.Tensor:
         windows = windows.to(self.device, next(member.parameters()).dtype)
-        if self._what.coarser_heads:
-            with _outputs_of(coarser_heads(member)) as outputs:
+        if beside := self._beside(member):
+            with _outputs_of(beside) as outputs:
                 answer = self._answer(member, windows)
             size = answer.shape[2:]
-            coarser = [nn.functional.interpolate(output, size, mode="trilinear", align_corners=False) for output in outputs]
-            return torch.cat([answer, *coarser], 1)
+            fine = [nn.functional.interpolate(output, size, mode="trilinear", align_corners=False) for output in outputs]
+            return torch.cat([answer, *fine], 1)
         if self._what.dropout_seed is not None:
             with _dropout(member, self._what.dropout_seed, self._windows, self.device):
                 return self._answer(member, windows)

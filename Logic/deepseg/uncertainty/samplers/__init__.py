@@ -5,6 +5,7 @@ from __future__ import annotations
 from deepseg.errors import UncertaintyError
 from deepseg.uncertainty.samplers.deep_ensemble import DeepEnsemble
 from deepseg.uncertainty.samplers.deep_supervision import DeepSupervision
+from deepseg.uncertainty.samplers.learned_variance import LearnedVariance
 from deepseg.uncertainty.samplers.monte_carlo_dropout import MonteCarloDropout
 from deepseg.uncertainty.samplers.passes import Pass, Sampler
 from deepseg.uncertainty.samplers.single_pass import SinglePass
@@ -13,6 +14,7 @@ from deepseg.uncertainty.samplers.test_time_augmentation import TestTimeAugmenta
 SAMPLERS: dict[str, Sampler] = {
     "single-pass": SinglePass(),
     "deep-supervision": DeepSupervision(),
+    "learned-variance": LearnedVariance(),
     "augmentation": TestTimeAugmentation(),
     "dropout": MonteCarloDropout(),
     "ensemble": DeepEnsemble(),

@@ -21,12 +21,14 @@ class Pass:
         views: what is done to the image before, and undone afterwards in reverse order.
         dropout_seed: where given, the network's dropout is at work.
         coarser_heads: the answers of the heads that deep supervision trained are samples, too.
+        noise_seed: where given, the noise that the network learnt to expect in its logits is averaged out.
     """
 
     member: int | None = None
     views: tuple[View, ...] = ()
     dropout_seed: int | None = None
     coarser_heads: bool = False
+    noise_seed: int | None = None
 
 
 class Sampler(Protocol):
