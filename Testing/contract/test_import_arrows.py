@@ -145,6 +145,8 @@ LAYERS = (
     | {*(f"importers.nnunet{part}" for part in ("", "_architecture", "_card", "_checkpoint", "_labels", "_plans"))},
     {"importers.monai_limits", "importers.monai_config", "importers.monai_expressions", "importers.monai_archive", "importers.monai_weights"},
     {f"importers.monai_{part}" for part in ("arguments", "bundle", "card", "intensities", "metadata", "network", "output", "transforms")},
+    {"api.arguments"},
+    {f"api.{name}" for name in ("models", "segmentation", "uncertainty")},
     {"api"},
     {"cli", "worker", "worker_channel", "demo", "report", "report_doubt", "pictures", "surface"}
     | {
