@@ -115,7 +115,7 @@ def reliability_diagram(methods: Mapping[str, Mapping[str, Sequence[float]]]) ->
         parts.append(f'<text x="-10" y="{_SIDE - share + 2}" font-size="6">{share} %</text>')
     parts.append(f'<text x="50" y="{_SIDE + 18}" font-size="6">promised</text>')
     parts.append('<text x="-20" y="50" font-size="6" transform="rotate(-90 -20 50)">came true</text>')
-    return svg(Frame(-28.0, -6.0, 136.0, 126.0), "".join(parts), "Promised probability against the share of voxels where it came true", "curve")
+    return svg(Frame(-28.0, -6.0, 146.0, 126.0), "".join(parts), "Promised probability against the share of voxels where it came true", "curve")
 
 
 def _pictures(screen: Screen, heat: np.ndarray, regions: Sequence[UncertainRegion]) -> list[tuple[str, str]]:
