@@ -81,12 +81,7 @@ def load_config(path: Path) -> TrainConfig:
     Raises:
         ConfigError: not readable, a key is missing or unknown, or a value is of the wrong kind.
     """
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"The config {path} cannot be read: {error}") from error
-    if not isinstance(raw, dict):
-        raise ConfigError(f"The config {path} is not a YAML mapping with the keys model, split, training and augmentation.")
+    raw = read_config(path)
     start_from = raw.pop("start_from", None)
     _check_keys(raw, ["model", "split", "training", "augmentation"], str(path))
     if not isinstance(start_from, str | None):
@@ -106,6 +101,35 @@ def load_config(path: Path) -> TrainConfig:
         for key, value in settings.items():
             _check_number(value, f"{where}.{key}")
     return TrainConfig(_model(raw["model"], path), path.parent / raw["split"], training, augmentation, path, start_from)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """A config as it is written; one with the key `base` is the config of that name beside it, with its own values in place of what is there.
+
+    Raises:
+        ConfigError: not readable, or its bases run in a circle.
+    """
+    found: dict[str, Any] = {}
+    seen: list[Path] = []
+    while path is not None:
+        if path in seen:
+            raise ConfigError(f"The config {path} is its own base.")
+        seen.append(path)
+        try:
+            raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ConfigError(f"The config {path} cannot be read: {error}") from error
+        if not isinstance(raw, dict):
+            raise ConfigError(f"The config {path} is not a YAML mapping with the keys model, split, training and augmentation.")
+        base = raw.pop("base", None)
+        found, path = _over(raw, found), path.parent / str(base) if base is not None else None
+    return found
+
+
+def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """`below` with the values of `above` in place of its own; mappings are merged key by key."""
+    both = {key for key in above if isinstance(above[key], dict) and isinstance(below.get(key), dict)}
+    return {**below, **above, **{key: _over(below[key], above[key]) for key in both}}
 
 
 _USUAL_WINDOW = {key: value for key, value in asdict(WindowSpec((1, 1, 1))).items() if key != "size"}

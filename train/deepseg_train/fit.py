@@ -12,6 +12,7 @@ from pathlib import Path
 
 import lightning
 import torch
+import yaml
 from lightning.pytorch import callbacks
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch import nn
@@ -23,7 +24,7 @@ from deepseg.heap import freed_memory_kept, large_blocks_kept
 from deepseg.preprocessing import prepare, prepare_labels
 from deepseg.spec import ModelSpec
 from deepseg_train.augmentation import training_transform
-from deepseg_train.config import TrainConfig, load_config
+from deepseg_train.config import TrainConfig, load_config, read_config
 from deepseg_train.dataset import Case, find_cases, read_checked
 from deepseg_train.errors import ConfigError
 from deepseg_train.module import SegmentationModule
@@ -119,7 +120,7 @@ def _start_or_resume(config_path: Path, run: Path) -> TrainConfig:
         raise ConfigError(f"The run folder {run} cannot be made: {error.strerror}. Name another one with --run.") from error
     copy = run / CONFIG_COPY
     if copy.exists():
-        if copy.read_bytes() != config_path.read_bytes():
+        if read_config(copy) != read_config(config_path):
             raise ConfigError(f"{run} holds a run with another config ({copy} differs from {config_path}). Name a new run folder.")
     else:
         if not config.split.is_file():
@@ -127,7 +128,7 @@ def _start_or_resume(config_path: Path, run: Path) -> TrainConfig:
         shutil.copyfile(config.split, run / SPLIT_COPY)
         packages = {name: version(name) for name in ("torch", "monai", "lightning", "numpy", "SimpleITK")}
         (run / "versions.json").write_text(json.dumps({"python": platform.python_version(), **packages}, indent=1), encoding="utf-8")
-        shutil.copyfile(config_path, copy)
+        copy.write_text(yaml.safe_dump(read_config(config_path), sort_keys=False, allow_unicode=True), encoding="utf-8")
     return config
 
 

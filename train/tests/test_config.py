@@ -83,3 +83,24 @@ def test_a_model_section_that_breaks_the_schema_is_refused(tmp_path, shipped):
     shipped["model"]["window"]["overlap"] = 1.5
     with pytest.raises(ConfigError, match="overlap"):
         load_config(write(tmp_path, shipped))
+
+
+def test_a_config_says_what_differs_from_its_base_alone(tmp_path, shipped):
+    write(tmp_path, shipped).rename(tmp_path / "base.yaml")
+    seed = {"base": "base.yaml", "start_from": "somewhere", "training": {"seed": 5}, "model": {"network": {"kwargs": {"dropout": 0.1}}}}
+    config = load_config(write(tmp_path, seed))
+    assert config.training.seed == 5
+    assert config.training.batch_size == shipped["training"]["batch_size"]
+    assert config.spec.network.kwargs == {**shipped["model"]["network"]["kwargs"], "dropout": 0.1}
+    assert config.start_from == "somewhere"
+
+
+@pytest.mark.parametrize(("base", "told"), [("config.yaml", "is its own base"), ("nowhere.yaml", "cannot be read")])
+def test_a_base_that_cannot_be_is_named(tmp_path, base, told):
+    with pytest.raises(ConfigError, match=told):
+        load_config(write(tmp_path, {"base": base}))
+
+
+def test_every_config_in_the_repository_is_valid():
+    for path in SHIPPED_CONFIG.parent.glob("*.yaml"):
+        assert load_config(path).split.is_file()
