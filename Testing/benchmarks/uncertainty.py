@@ -24,7 +24,15 @@ from deepseg_train.dataset import Case, find_cases
 from deepseg_train.split import PARTS, load_split
 
 SPLIT = Path(__file__).resolve().parents[2] / "train/configs/hippocampus_split.json"
-WAYS = (("single-pass", None), ("deep-supervision", None), ("augmentation", 2), ("augmentation", 8), ("dropout", 10), ("ensemble", None))
+WAYS = (
+    ("single-pass", None),
+    ("deep-supervision", None),
+    ("learned-variance", None),
+    ("augmentation", 2),
+    ("augmentation", 8),
+    ("dropout", 10),
+    ("ensemble", None),
+)
 _DRAWS = 2000
 
 
@@ -72,7 +80,7 @@ def main() -> None:
                 interval([m.dice for m in measured]),
                 interval([m.auroc for m in measured]),
                 interval([a.auroc - b.auroc for a, b in pairs]),
-                f"{np.sum([a.aurc for a in measured]) / np.sum([b.aurc for b in first]):.3f}",
+                ratio_interval([(a.aurc, b.aurc) for a, b in pairs]),
                 f"{expected_calibration_error(measured):.4f}",
                 interval([m.nll for m in measured]),
             )
@@ -116,6 +124,14 @@ def expected_calibration_error(measured: list[Measured]) -> float:
     labels = range(len(measured[0].promises))
     pooled = [(np.concatenate([m.promises[n] for m in measured]), np.concatenate([m.present[n] for m in measured])) for n in labels]
     return float(np.mean([Reliability.of(p, y).expected_error for p, y in pooled]))
+
+
+def ratio_interval(pairs: list[tuple[float, float]]) -> str:
+    """Ratio of two sums over cases, and its 95 % bootstrap interval."""
+    above, below = np.asarray(pairs).T
+    draws = np.random.default_rng(0).integers(0, len(above), (_DRAWS, len(above)))
+    low, high = np.percentile(above[draws].sum(1) / below[draws].sum(1), [2.5, 97.5])
+    return f"{above.sum() / below.sum():.3f} ({low:.3f} to {high:.3f})"
 
 
 def interval(values: list[float]) -> str:
