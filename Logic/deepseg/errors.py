@@ -27,6 +27,10 @@ class UncertaintyError(DeepSegError):
     """A wish for uncertainty that a model or its data cannot meet."""
 
 
+class ExplanationError(DeepSegError):
+    """A wish for an explanation that a model or its image cannot meet."""
+
+
 class Cancelled(DeepSegError):
     """The user stopped the run."""
 

@@ -50,7 +50,7 @@ def run_windows(
         ModelError: the network answers with another number of channels or another size, or with what is not a finite number.
         PrecisionError: they are not in its half precision.
     """
-    padded, before = _padded(image, network.spec.window)
+    padded, before = pad_to_window(image, network.spec.window)
     size = tuple(image.shape[1:])
 
     def without_padding(corner: Corner, block: torch.Tensor) -> None:
@@ -80,21 +80,21 @@ def infer_logits(network: nn.Module, image: torch.Tensor, spec: ModelSpec) -> to
 
 def _answers(network: WindowNetwork, image: torch.Tensor, corners: list[Corner], batch: int, on_window: OnWindow | None) -> Iterator[torch.Tensor]:
     """Logits (L, i, j, k) of each window in turn."""
-    constants = [_constant(_window_at(image, corner, network.spec.window)) for corner in corners]
+    constants = [_constant(window_at(image, corner, network.spec.window)) for corner in corners]
     remembered: tuple[tuple[float, ...], torch.Tensor] | None = None
     count = sum(constant is None for constant in constants)
     done, n = 0, 0
     while n < len(corners):
         if constants[n] is not None:
             if remembered is None or remembered[0] != constants[n]:
-                remembered = (constants[n], _finite(network, torch.stack([_window_at(image, corners[n], network.spec.window)]))[0])
+                remembered = (constants[n], _finite(network, torch.stack([window_at(image, corners[n], network.spec.window)]))[0])
             yield remembered[1]
             n += 1
             continue
         stop = n
         while stop < len(corners) and stop - n < batch and constants[stop] is None:
             stop += 1
-        answers = list(_finite(network, torch.stack([_window_at(image, corner, network.spec.window) for corner in corners[n:stop]])))
+        answers = list(_finite(network, torch.stack([window_at(image, corner, network.spec.window) for corner in corners[n:stop]])))
         while answers:
             yield answers.pop(0)
         done, n = done + stop - n, stop
@@ -112,7 +112,7 @@ def _finite(network: WindowNetwork, windows: torch.Tensor) -> torch.Tensor:
     return logits
 
 
-def _window_at(image: torch.Tensor, corner: Corner, window: WindowSpec) -> torch.Tensor:
+def window_at(image: torch.Tensor, corner: Corner, window: WindowSpec) -> torch.Tensor:
     """View of one window (C, i, j, k); for a 2.5D network with its neighbouring slices, the border repeated."""
     where = [slice(c, c + s) for c, s in zip(corner, window.size, strict=True)]
     if window.slice_context:
@@ -134,7 +134,7 @@ def _constant(window: torch.Tensor) -> tuple[float, ...] | None:
     return tuple(values)
 
 
-def _padded(image: torch.Tensor, window: WindowSpec) -> tuple[torch.Tensor, Corner]:
+def pad_to_window(image: torch.Tensor, window: WindowSpec) -> tuple[torch.Tensor, Corner]:
     """The image at least as large as the window, and how much was added in front along each axis."""
     missing = [max(size - length, 0) for size, length in zip(window.size, image.shape[1:], strict=True)]
     before = tuple(amount // 2 for amount in missing)

@@ -85,21 +85,28 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         Path(name).unlink(missing_ok=True)
 
 
-def set_aside(path: Path) -> Path | None:
+def set_aside(path: Path, additions: tuple[str, ...] = ()) -> Path | None:
     """Give a file that is there another name, `<name>.earlier<ending>`, or with a number after it, so that a new one can take its place.
 
+    Args:
+        path: the file.
+        additions: of names of files `beside` it that belong to it; they go along.
+
     Returns:
-        The name it has now; None where there is no file.
+        The name it has now; None where there is none of these files.
 
     Raises:
-        OutputError: it cannot be renamed.
+        OutputError: one cannot be renamed.
     """
-    if not path.exists():
+    endings = [name for name in (ending(path), *additions) if beside(path, name).exists()]
+    if not endings:
         return None
-    names = (beside(path, f".earlier{number}{ending(path)}") for number in ("", *(f"-{n}" for n in range(2, 10**6))))
-    aside = next(name for name in names if not name.exists())
-    try:
-        path.rename(aside)
-    except OSError as error:
-        raise OutputError(f"Cannot rename {path} to {aside.name}: {error.strerror}. Is it open in another program?") from error
-    return aside
+    numbers = ("", *(f"-{n}" for n in range(2, 10**6)))
+    number = next(number for number in numbers if not any(beside(path, f".earlier{number}{name}").exists() for name in endings))
+    for name in endings:
+        old, new = beside(path, name), beside(path, f".earlier{number}{name}")
+        try:
+            old.rename(new)
+        except OSError as error:
+            raise OutputError(f"Cannot rename {old} to {new.name}: {error.strerror}. Is it open in another program?") from error
+    return beside(path, f".earlier{number}{endings[0]}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from deepseg.geometry import Geometry
-from deepseg.volume import Label, LabelMap
+from deepseg.volume import Label, LabelMap, Volume
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +61,10 @@ class UncertaintyMap:
     kind: str
     largest: float
 
+    def volume(self) -> Volume:
+        """As an image, to be written or shown."""
+        return Volume(self.values[None], self.geometry, (self.unit,), self.title)
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -79,21 +83,24 @@ class Finding:
 
 @dataclass(frozen=True)
 class SegmentReport:
-    """What can be said of one segment, or of several together. What is None was not calibrated, or cannot be promised at that level.
+    """What can be said of one segment, or of several together. What is None was not calibrated, or cannot be promised of this image.
 
     Attributes:
         name: of the segment or the group.
         volume_ml: of the segment as it is given.
+        likeliest_ml: of the voxels that recalibrated probabilities give to the segment; about this the interval is laid.
         level: which share of new cases each interval holds.
-        volume_interval_ml: holds the true volume; a bias of the model is taken out, so the volume itself may lie outside.
+        volume_interval_ml: holds the true volume. A bias of the model is taken out, so the volume itself may lie outside. None where the image is
+            unlike the training images, or the verdict on the segment or on one of the group is 'reject': nothing was calibrated for that.
         expected_dice, dice_interval: Dice with a reference to expect, 0..1; of single segments alone.
-        verdict: 'accept', 'review' or 'reject', by thresholds set on calibration cases; of single segments alone.
+        verdict: 'accept', 'review' or 'reject', by thresholds set on calibration cases; 'reject' where it is empty; of single segments alone.
         mean_entropy: of the predictive entropy within the segment, in nats; nan where it is empty.
         flags: what its shape tells: 'empty', 'touches the border'.
     """
 
     name: str
     volume_ml: float
+    likeliest_ml: float | None
     level: float
     volume_interval_ml: tuple[float, float] | None
     expected_dice: float | None

@@ -123,6 +123,8 @@ def test_the_logic_has_no_cycles_when_it_loads():
 
 
 SAMPLERS = ("single_pass", "deep_supervision", "learned_variance", "test_time_augmentation", "monte_carlo_dropout", "deep_ensemble")
+EXPLANATION_METHODS = ("method", "grad_cam", "grad_cam_plus_plus", "gradient_times_input", "hires_cam", "integrated_gradients", "occlusion")
+EXPLANATION_METHODS += ("relevance_propagation", "smooth_grad")
 LAYERS = (
     {"errors", "itk_messages", "progress"},
     {"box", "geometry", "volume", "results", "dicom", "dicom_sequence", "suv", "nifti", "io", "outputs", "segmentation_file", "locations", "metrics"}
@@ -141,6 +143,8 @@ LAYERS = (
     | {f"uncertainty.{name}" for name in ("facts", "logit_noise", "measures", "ood", "quality", "recalibration", "regions", "reliability")}
     | {f"uncertainty.{name}" for name in ("sampled_network", "samplers", "segment_reports", "views")}
     | {f"uncertainty.samplers.{name}" for name in ("passes", *SAMPLERS)},
+    {"explanation", *(f"explanation.{name}" for name in ("asked_windows", "blurring", "layers", "passes", "question", "relevance_rules", "checks"))}
+    | {"explanation.checks.curves", "explanation.methods", *(f"explanation.methods.{name}" for name in EXPLANATION_METHODS)},
     {"importers", "importers.colors", "importers.restricted_reader"}
     | {*(f"importers.nnunet{part}" for part in ("", "_architecture", "_card", "_checkpoint", "_labels", "_plans"))},
     {"importers.monai_limits", "importers.monai_config", "importers.monai_expressions", "importers.monai_archive", "importers.monai_weights"},

@@ -14,6 +14,8 @@ from deepseg.golden import phantom
 from deepseg.job_folder import MAPS
 from deepseg.job_uncertainty import write_uncertainty
 from deepseg.uncertainty.calibration import load_calibration
+from deepseg.uncertainty.facts import facts_of
+from deepseg.uncertainty.segment_reports import segment_reports
 
 PARTS = ("Anterior hippocampus", "Posterior hippocampus")
 
@@ -83,7 +85,8 @@ def test_a_higher_level_is_promised_a_wider_interval_up_to_what_the_cases_allow(
 def test_contours_lie_one_in_the_other_and_part_with_the_level(result, model):
     mild, strict = (api.contours(result, model, level) for level in (0.6, 0.95))
     names = [label.name for label in strict.labels]
-    assert names == [f"{part}, {kind} 95 %" for part in PARTS for kind in ("inner", "outer")]
+    assert names == [f"{part}, {kind} in 95 % of cases" for part in PARTS for kind in ("inside 95 % its own", "95 % of it inside")]
+    assert json.loads(strict.attributes["DeepSeg.Contours"]) == {"level": 0.95, "share": 0.95}
     for n in (0, 2):
         inner, outer = (strict.mask(strict.labels[n + k]) for k in (0, 1))
         assert 0 < inner.sum() < outer.sum()
@@ -116,6 +119,34 @@ def test_noise_is_neither_accepted_nor_passed(model):
     result = api.estimate_uncertainty(noise, model)
     assert result.findings
     assert all(report.verdict != "accept" for report in result.reports)
+    assert all(report.volume_interval_ml is None for report in result.reports), "nothing was calibrated for such images"
+    assert "unlike the 31 calibration cases: no interval" in result.notes[0]
+
+
+def test_an_empty_segment_is_rejected_and_its_group_has_no_interval(a_case, model):
+    facts = api.estimate_uncertainty(a_case, model)
+    assert all(report.volume_interval_ml for report in facts.reports)
+    calibration = load_calibration(model)
+    way, labels = calibration.ways[0], facts.prediction.labels.array.copy()
+    labels[labels == 1] = 0
+    found = facts_of(a_case, labels, facts.mended, facts.prediction.probabilities, None, model.spec)
+    reports = segment_reports(labels, facts.maps["predictive_entropy"].values, found, model.spec, calibration, way, 0.9, False)
+    assert (reports[0].verdict, reports[0].expected_dice, reports[0].volume_interval_ml) == ("reject", None, None)
+    assert reports[0].flags == ("empty",)
+    assert reports[2].volume_interval_ml is None
+
+
+@pytest.mark.parametrize("level", [0, 1, 90])
+def test_a_level_that_is_no_share_is_refused_before_the_run(level, a_case, model):
+    told = []
+    with pytest.raises(UncertaintyError, match=f"The level is {level}; expected a number between 0 and 1"):
+        api.estimate_uncertainty(a_case, model, progress=told.append, level=level)
+    assert told == []
+
+
+def test_a_method_draws_as_many_samples_as_it_was_calibrated_for(a_case, model):
+    result = api.estimate_uncertainty(a_case, model, sampler="augmentation")
+    assert (result.samples, result.calibrated, result.seed) == (2, True, None)
 
 
 def test_without_calibration_nobody_speaks_of_probability(tiny_bundle, tmp_path, capsys):
@@ -138,7 +169,7 @@ def test_promises_of_a_model_without_calibration_are_refused(tiny_bundle):
 def test_a_way_that_was_not_calibrated_says_so(a_case, model):
     result = api.estimate_uncertainty(a_case, model, sampler="deep-supervision")
     assert not result.calibrated and result.mended is None
-    assert "was not calibrated for deep-supervision with 3 samples, only for: single-pass with 1" in result.notes[0]
+    assert "was not calibrated for deep-supervision with 3 samples, so there are no intervals, verdicts or probabilities" in result.notes[0]
 
 
 @pytest.mark.parametrize(

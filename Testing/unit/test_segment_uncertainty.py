@@ -34,8 +34,24 @@ def test_maps_and_a_table_lie_beside_the_segments(an_image, tiny_bundle, tmp_pat
     with (tmp_path / "out-regions.csv").open(encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     assert [row["segment"] for row in rows] == [region.label.name for region in regions]
-    assert f"of {len(regions)} regions in doubt; all in out-regions.csv" in said
-    assert "two of the 3 samples (augmentation) agree to Dice 0." in said
+    assert f"Regions in doubt, those first that could change most ({len(regions)}, the first 3; all in out-regions.csv):" in said
+    assert {row["expected_error_ml"] for row in rows} == {""}, "nothing is promised without calibration"
+    assert "two of the 3 samples (augmentation) agree on average to Dice 0." in said
+
+
+def test_an_earlier_result_keeps_what_belongs_to_it(an_image, tiny_bundle, tmp_path, capsys):
+    words = [str(word) for word in ("segment", an_image, "-m", tiny_bundle.folder, "-o", tmp_path / "out.nii.gz")]
+    assert main([*words, "--uncertainty"]) == 0
+    names = {path.name for path in tmp_path.iterdir()} - {"image.nii.gz"}
+    assert main(words) == 0
+    assert {path.name for path in tmp_path.iterdir()} - {"image.nii.gz", "out.nii.gz"} == {name.replace("out", "out.earlier") for name in names}
+    assert "out.earlier.nii.gz" in capsys.readouterr().out
+
+
+def test_a_seed_that_makes_no_difference_is_told(an_image, tiny_bundle, tmp_path, capsys):
+    words = ["segment", an_image, "-m", tiny_bundle.folder, "-o", tmp_path / "out.nii.gz", "--uncertainty", "single-pass", "--seed", "3"]
+    assert main([str(word) for word in words]) == 0
+    assert "--seed makes no difference to single-pass with 1 samples" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def estimate_uncertainty(
         roi: only this box is read, normalised and segmented (RAS, mm); the whole volume where None.
         progress: called with a `Progress` several times; raising `Cancelled` in it stops the run.
         sampler: key of `deepseg.uncertainty.samplers.SAMPLERS`; None: the way the model was calibrated for, else test-time augmentation.
-        samples: how many are drawn; as many as are usual where None.
+        samples: how many are drawn; None: as many as the model was calibrated for, else as are usual.
         seed: what they are drawn from; the same seed gives the same maps on the same computer.
         level: share of new cases that intervals are to hold; 0.9 where None and this way of sampling was calibrated.
 
@@ -74,13 +74,12 @@ def uncertain_regions(result: Uncertainty) -> list[UncertainRegion]:
 
 
 def contours(result: Uncertainty, bundle: ModelBundle, level: float = 0.9) -> LabelMap:
-    """For each segment one contour inside of which it almost surely is, and one outside of which it almost surely is not.
+    """For each segment two contours: of what is inside the inner one 95 % is the segment's, and 95 % of the segment is inside the outer one.
 
     Args:
         result: of `estimate_uncertainty`.
         bundle: the model that gave it.
-        level: share of new cases in which the inner contour holds nothing but the segment, and in which the outer one holds all of it; each but for
-            5 % of the voxels.
+        level: share of new cases in which each of them keeps that promise.
 
     Returns:
         Labels that overlap, on the volume's own grid.

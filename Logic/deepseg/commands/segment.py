@@ -10,7 +10,7 @@ from deepseg import api
 from deepseg.commands.progress_bar import ProgressBar
 from deepseg.commands.results import measured, written
 from deepseg.commands.segment_frames import is_sequence, run_frames
-from deepseg.commands.segment_uncertainty import add_options, refuse_without_uncertainty, run_uncertain
+from deepseg.commands.segment_uncertainty import ADDITIONS, add_options, refuse_without_uncertainty, run_uncertain
 from deepseg.inputs import with_preparation
 
 
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> None:
     print(api.forecast(volume, bundle, roi, options.precision, options.mirror))
     with ProgressBar() as bar:
         prediction = api.segment(volume, bundle, roi, bar.show, probabilities=False, precision=options.precision, mirror=options.mirror)
-    earlier = api.set_aside(options.output)
+    earlier = api.set_aside(options.output, ADDITIONS)
     api.write_label_map(with_preparation(prediction.labels, notes), options.output)
     for note in (*notes, *prediction.notes):
         print(f"Note: {note}")

@@ -11,25 +11,38 @@ from deepseg.commands.uncertainty_tables import region_lines, report_lines, writ
 from deepseg.inputs import with_preparation
 from deepseg.outputs import beside
 
+_MAPS = ("error-probability", "predictive-entropy", "mutual-information")
+ADDITIONS = ("-segments.csv", "-regions.csv", "-contours.seg.nrrd", *(f"-{name}.nii.gz" for name in _MAPS))
+"""What may lie beside OUT, by the end of its name."""
 METHODS = ("single-pass", "deep-supervision", "learned-variance", "augmentation", "dropout", "ensemble")
 """Keys of `deepseg.uncertainty.samplers.SAMPLERS`; importing that would load PyTorch."""
 USUAL_LEVEL = 0.9
-_MODELS_OWN = "usual"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--uncertainty",
         nargs="?",
-        const=_MODELS_OWN,
+        const=True,
         metavar="METHOD",
-        choices=(*METHODS, _MODELS_OWN),
+        type=_method,
         help=f"also say how sure the model is, by {', '.join(METHODS)} (default: the one the model was calibrated for)",
     )
-    parser.add_argument("--samples", type=int, metavar="N", help="how many samples that method draws")
+    parser.add_argument("--samples", type=int, metavar="N", help="how many samples that method draws (default: as the model was calibrated)")
     parser.add_argument("--seed", type=int, metavar="N", help="what they are drawn from (default: 0)")
     parser.add_argument("--level", type=float, metavar="SHARE", help=f"share of new cases that intervals are to hold (default: {USUAL_LEVEL})")
-    parser.add_argument("--contours", action="store_true", help="also write an inner and an outer contour of each segment that hold at that level")
+    parser.add_argument(
+        "--contours",
+        action="store_true",
+        help="also write two contours of each segment: 95 %% of what is inside the inner one is its own, 95 %% of it is inside the outer one, "
+        "each in that share of new cases",
+    )
+
+
+def _method(name: str) -> str:
+    if name not in METHODS:
+        raise argparse.ArgumentTypeError(f"'{name}' is no METHOD; they are {', '.join(METHODS)}. An image comes before --uncertainty")
+    return name
 
 
 def refuse_without_uncertainty(options: argparse.Namespace) -> None:
@@ -54,7 +67,10 @@ def run_uncertain(options: argparse.Namespace, bundle: api.ModelBundle, volume: 
     segments, regions, contours = (beside(options.output, end) for end in ("-segments.csv", "-regions.csv", "-contours.seg.nrrd"))
     for path in (segments, regions):
         api.check_output(path, (".csv",))
-    sampler = None if options.uncertainty == _MODELS_OWN else options.uncertainty
+    sampler = None if options.uncertainty is True else options.uncertainty
+    before = [finding.told for finding in api.unusual(volume, bundle, roi)]
+    for told in before:
+        print(f"Unlike the training images: {told}")
     print(api.forecast_uncertainty(volume, bundle, roi, sampler=sampler, samples=options.samples))
     with ProgressBar() as bar:
         result = api.estimate_uncertainty(
@@ -69,20 +85,22 @@ def run_uncertain(options: argparse.Namespace, bundle: api.ModelBundle, volume: 
         )
     drawn = api.contours(result, bundle, options.level or USUAL_LEVEL) if options.contours else None
     maps = {beside(options.output, f"-{name.replace('_', '-')}.nii.gz"): result.maps[name] for name in _names(result)}
-    for path, found in maps.items():
-        api.write_volume(api.Volume(found.values[None], found.geometry, (found.unit,), found.title), path, result.prediction.provenance)
     places = api.uncertain_regions(result)
-    write_reports(result.reports, segments)
-    write_regions(places, regions)
+    earlier = api.set_aside(options.output, ADDITIONS)
+    for path, found in maps.items():
+        api.write_volume(found.volume(), path, result.prediction.provenance)
+    write_reports(result, volume.name, segments)
+    write_regions(places, result.calibrated, regions)
     if drawn:
         api.write_label_map(drawn, contours)
-    earlier = api.set_aside(options.output)
     api.write_label_map(with_preparation(result.prediction.labels, notes), options.output)
-    for finding in result.findings:
-        print(f"Unlike the training images: {finding.told}")
+    for told in (finding.told for finding in result.findings if finding.told not in before):
+        print(f"Unlike the training images: {told}")
+    if options.seed is not None and result.seed is None:
+        print(f"Note: --seed makes no difference to {result.sampler} with {result.samples} samples.")
     for note in (*notes, *result.prediction.notes, *result.notes):
         print(f"Note: {note}")
-    for line in (*report_lines(result.reports), *_agreement(result), *region_lines(places, regions.name)):
+    for line in (*report_lines(result), *_agreement(result), *region_lines(places, result.calibrated, regions.name)):
         print(line)
     print(written(options.output, earlier, *maps, segments, regions, *([contours] if drawn else [])))
 
@@ -95,6 +113,5 @@ def _names(result: api.Uncertainty) -> list[str]:
 
 def _agreement(result: api.Uncertainty) -> list[str]:
     labels = result.prediction.labels.labels if result.agreement else ()
-    return [
-        f"{label.name}: two of the {result.samples} samples ({result.sampler}) agree to Dice {result.agreement[label.value]:.3f}" for label in labels
-    ]
+    drawn = f"two of the {result.samples} samples ({result.sampler})" if result.samples > 2 else f"the two samples ({result.sampler})"
+    return [f"{label.name}: {drawn} agree on average to Dice {result.agreement[label.value]:.3f}" for label in labels]

@@ -9,7 +9,6 @@ import torch
 
 from deepseg.box import Box
 from deepseg.components import keep_largest
-from deepseg.errors import UncertaintyError
 from deepseg.preprocessing import Prepared
 from deepseg.progress import Tracker
 from deepseg.region import Where, labels_in_whole, probabilities_in_whole
@@ -63,18 +62,18 @@ class Assembly:
             keep_largest(array, value, spec.overlapping)
         return array, mean
 
-    def uncertainty(self, level: float | None) -> Uncertainty:
-        """All of it, with intervals that hold so large a share of new cases; None is `USUAL_LEVEL` where this way was calibrated.
+    def uncertainty(self, level: float = USUAL_LEVEL) -> Uncertainty:
+        """All of it, with intervals that hold so large a share of new cases where this way of sampling was calibrated.
 
         Raises:
-            UncertaintyError: a level is asked for that was not calibrated or cannot be promised.
+            UncertaintyError: the level cannot be promised.
         """
         spec, tally, geometry = self.spec, self.tally, self.volume.geometry
-        way = self._way(level)
+        way = self.calibration.of(self.sampler, tally.count) if self.calibration else None
         array, mean = self.answer()
         mended = way.recalibration.apply(torch.from_numpy(mean), spec.overlapping).numpy() if way else None
         measured = {name: self._on_part(tally.measure(name)[None])[0] for name in MEASURES}
-        reports, findings = self._said(array, mean, mended, measured["predictive_entropy"], way, level or USUAL_LEVEL)
+        reports, findings = self._said(array, mean, mended, measured["predictive_entropy"], way, level)
         maps = {name: self._map(name, MEASURES[name], values) for name, values in measured.items()}
         if mended is not None:
             wrong = _error_probability(array, mended, spec.overlapping)
@@ -96,25 +95,8 @@ class Assembly:
             findings,
             way is not None,
             None if mended is None else self._whole(mended),
-            self._promise(way, level or USUAL_LEVEL),
+            (promise(spec, self.calibration, way, self.sampler, tally.count, level, bool(findings)),),
         )
-
-    def _way(self, level: float | None) -> WayCalibration | None:
-        way = self.calibration.of(self.sampler, self.tally.count) if self.calibration else None
-        if way is None and level is not None:
-            raise UncertaintyError(f"Nothing can be promised at {100 * level:g} %. {self._promise(None, level)[0]}")
-        return way
-
-    def _promise(self, way: WayCalibration | None, level: float) -> tuple[str, ...]:
-        if way:
-            return (
-                f"Intervals hold for {100 * level:g} % of new cases that come from where the {self.calibration.cases} calibration cases came from "
-                f"({self.calibration.data}); for other scanners, diseases or populations nothing is promised.",
-            )
-        if self.calibration is None:
-            return (f"The model {self.spec.id} was not calibrated: its maps rank voxels by doubt, they say nothing of how often it is wrong.",)
-        ways = ", ".join(f"{way.sampler} with {way.samples}" for way in self.calibration.ways)
-        return (f"The model {self.spec.id} was not calibrated for {self.sampler} with {self.tally.count} samples, only for: {ways}.",)
 
     def _said(
         self, array: np.ndarray, mean: np.ndarray, mended: np.ndarray | None, entropy: np.ndarray, way: WayCalibration | None, level: float
@@ -138,6 +120,26 @@ class Assembly:
         for channel, to in zip(values, into, strict=True):
             to[...] = self.prepared.back.resample(channel[None])[0].numpy()
         return result
+
+
+def promise(
+    spec: ModelSpec, calibration: Calibration | None, way: WayCalibration | None, sampler: str, samples: int, level: float, unusual: bool
+) -> str:
+    """What the figures mean, in a sentence or two."""
+    if calibration is None:
+        return f"The model {spec.id} was not calibrated: its maps rank voxels by doubt, they say nothing of how often it is wrong."
+    if way is None:
+        ways = ", ".join(f"{way.sampler} with {way.samples}" for way in calibration.ways)
+        return (
+            f"The model {spec.id} was not calibrated for {sampler} with {samples} samples, so there are no intervals, verdicts or probabilities, "
+            f"and regions are only ranked. It was for: {ways}."
+        )
+    if unusual:
+        return f"This image is unlike the {calibration.cases} calibration cases: no interval of a volume can be promised."
+    return (
+        f"Intervals hold for {100 * level:g} % of new cases that come from where the {calibration.cases} calibration cases came from "
+        f"({calibration.data}); for other scanners, diseases or populations nothing is promised."
+    )
 
 
 def _error_probability(array: np.ndarray, mended: np.ndarray, overlapping: bool) -> np.ndarray:

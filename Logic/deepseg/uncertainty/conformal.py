@@ -57,6 +57,17 @@ def conformal_range(scores: Sequence[float], level: float) -> tuple[float, float
     return mean - float(np.sort(below)[-given_up]), mean + float(np.sort(above)[-given_up])
 
 
+def refuse_level(level: float, count: int) -> None:
+    """Refuse what so many calibration cases cannot promise.
+
+    Raises:
+        UncertaintyError: `level` is no probability, or too much.
+    """
+    _refuse_level(level)
+    if math.floor((count + 1) * (1 - level) + 1e-9) < 1:
+        raise UncertaintyError(_too_much(level, count))
+
+
 def _refuse_level(level: float) -> None:
     if not 0 < level < 1:
         raise UncertaintyError(f"The level is {level:g}; expected a number between 0 and 1, for example 0.9.")

@@ -1,6 +1,8 @@
-"""Two contours around each segment, one inside of which it almost surely is, one outside of which it almost surely is not."""
+"""Two contours around each segment: nearly all inside the one is the segment's, nearly all of the segment is inside the other."""
 
 from __future__ import annotations
+
+import json
 
 import numpy as np
 
@@ -8,7 +10,10 @@ from deepseg.errors import UncertaintyError
 from deepseg.results import Uncertainty
 from deepseg.spec import MAX_OVERLAPPING_LABELS
 from deepseg.uncertainty.calibration import WayCalibration
+from deepseg.uncertainty.conformal import CONTOUR_SHARE
 from deepseg.volume import Label, LabelMap
+
+_KINDS = {"inner": f"inside {100 * CONTOUR_SHARE:g} % its own", "outer": f"{100 * CONTOUR_SHARE:g} % of it inside"}
 
 
 def contours(result: Uncertainty, way: WayCalibration | None, level: float) -> LabelMap:
@@ -28,9 +33,10 @@ def contours(result: Uncertainty, way: WayCalibration | None, level: float) -> L
     if 2 * len(labels.labels) > MAX_OVERLAPPING_LABELS:
         raise UncertaintyError(f"{len(labels.labels)} segments have {2 * len(labels.labels)} contours; a label map holds {MAX_OVERLAPPING_LABELS}.")
     array, made = np.zeros(labels.array.shape, np.uint16), []
+    told = {"DeepSeg.Contours": json.dumps({"level": level, "share": CONTOUR_SHARE})}
     for label in (label for label in labels.labels if label.value in way.contours):
         probabilities = result.mended[label.value - (1 if labels.overlapping else 0)]
         for kind, threshold in zip(("inner", "outer"), way.contours[label.value].thresholds(level), strict=True):
             array[probabilities >= threshold] |= 1 << len(made)
-            made.append(Label(len(made) + 1, f"{label.name}, {kind} {100 * level:g} %", label.color, label.terminology))
-    return LabelMap(array, labels.geometry, tuple(made), labels.attributes, overlapping=True)
+            made.append(Label(len(made) + 1, f"{label.name}, {_KINDS[kind]} in {100 * level:g} % of cases", label.color, label.terminology))
+    return LabelMap(array, labels.geometry, tuple(made), {**labels.attributes, **told}, overlapping=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,8 +22,9 @@ from deepseg.progress import ProgressCallback, Tracker
 from deepseg.provenance import provenance
 from deepseg.results import Uncertainty
 from deepseg.spec import ModelSpec
-from deepseg.uncertainty.assembly import Assembly
+from deepseg.uncertainty.assembly import USUAL_LEVEL, Assembly, promise
 from deepseg.uncertainty.calibration import Calibration, load_calibration
+from deepseg.uncertainty.conformal import refuse_level
 from deepseg.uncertainty.deep_features import DeepFeatures
 from deepseg.uncertainty.logit_noise import without_noise
 from deepseg.uncertainty.measures import MEASURES, Tally
@@ -47,9 +47,26 @@ class Drawn:
     deep: np.ndarray | None
 
 
-def estimate(*arguments: Any, level: float | None = None, **options: Any) -> Uncertainty:
-    """See `deepseg.api.estimate_uncertainty`; takes what `assemble` takes."""
-    return assemble(*arguments, **options).uncertainty(level)
+def estimate(
+    volume: Volume,
+    bundle: ModelBundle,
+    roi: Box | None = None,
+    progress: ProgressCallback | None = None,
+    *,
+    sampler: str | None = None,
+    samples: int | None = None,
+    seed: int = 0,
+    level: float | None = None,
+) -> Uncertainty:
+    """See `deepseg.api.estimate_uncertainty`."""
+    calibration = load_calibration(bundle)
+    sampler, count = way_of(bundle, calibration, sampler, samples)
+    if level is not None:  # before minutes are spent on it
+        if calibration is None or calibration.of(sampler, count) is None:
+            told = promise(bundle.spec, calibration, None, sampler, count, level, False)
+            raise UncertaintyError(f"Nothing can be promised at {100 * level:g} %. {told}")
+        refuse_level(level, calibration.cases)
+    return assemble(volume, bundle, roi, progress, sampler=sampler, samples=count, seed=seed).uncertainty(USUAL_LEVEL if level is None else level)
 
 
 def assemble(
@@ -79,13 +96,15 @@ def assemble(
         prepared = prepare(part, plan.spec)
         tracker.report(0.02, "loading the model")
         networks = WindowNetwork.of(bundle, plan.spec, plan.device, plan.precision, mirror=False)
-        on_window = tracker.steps("drawing samples", 0.05, 0.9)
+        on_window = tracker.steps("drawing samples" if count > 1 else "running the network", 0.05, 0.9)
         return _draw(networks, prepared, chosen, count, seed, plan, on_window, layer)
 
+    spacing = spec.spacing_mm
+    by_chance = chosen.passes(spec, count, seed, spacing) != chosen.passes(spec, count, seed + 1, spacing)
     drawn, plan, notes = Attempts(part, bundle, run, _extent(spec, chosen, count)).first_that_fits("float32")
     tracker.report(0.9, "measuring")
-    made_by = provenance(bundle, roi, plan, sampler=sampler, samples=drawn.tally.count, seed=seed if chosen.seeded else None)
-    samples_of = (drawn.tally, drawn.prepared, drawn.deep, seed if chosen.seeded else None)
+    made_by = provenance(bundle, roi, plan, sampler=sampler, samples=drawn.tally.count, seed=seed if by_chance else None)
+    samples_of = (drawn.tally, drawn.prepared, drawn.deep, seed if by_chance else None)
     return Assembly(volume, part, where, roi, spec, calibration, sampler, *samples_of, made_by, tuple(notes), tracker)
 
 
@@ -97,10 +116,12 @@ def way_of(bundle: ModelBundle, calibration: Calibration | None, sampler: str | 
     """
     if sampler is None:
         # The way the model was calibrated for in the first place.
-        sampler, usual = (calibration.ways[0].sampler, calibration.ways[0].samples) if calibration else (USUAL_SAMPLER, None)
-        samples = usual if samples is None else samples
+        sampler = calibration.ways[0].sampler if calibration else USUAL_SAMPLER
     chosen = sampler_named(sampler)
-    count = chosen.samples if samples is None else samples
+    if samples is None:
+        usual = [way.samples for way in calibration.ways if way.sampler == sampler] if calibration else []
+        samples = usual[0] if usual else chosen.samples
+    count = samples
     chosen.refuse_unfit(bundle.spec, blank_network(bundle.spec), count)
     return sampler, count
 

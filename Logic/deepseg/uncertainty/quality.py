@@ -63,9 +63,9 @@ class QualityPredictor:
         reach = conformal_quantile(self.errors.tolist(), level) * float(self.expected_error(np.asarray(predicted)))
         return max(predicted - reach, 0.0), min(predicted + reach, 1.0)
 
-    def verdict(self, predicted: float, unusual: bool) -> str:
-        """'accept', 'review' or 'reject'; what is unlike the training images is never accepted."""
-        if self.reject is not None and predicted < self.reject:
+    def verdict(self, predicted: float | None, unusual: bool) -> str:
+        """'accept', 'review' or 'reject'; what is unlike the training images is never accepted, what is empty (None) is rejected."""
+        if predicted is None or (self.reject is not None and predicted < self.reject):
             return "reject"
         return "accept" if self.accept is not None and predicted >= self.accept and not unusual else "review"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from deepseg.flags import flags_of
@@ -38,28 +40,28 @@ def segment_reports(
         UncertaintyError: the level cannot be promised from so few calibration cases.
     """
     figures = quality_figures(facts, calibration.guard, spec) if calibration and way else {}
-    reports = []
+    reports, doubtful = [], unusual
     for label in spec.labels:
         mask = where_any(array, (label.value,), spec.overlapping)
-        volume = facts.segments[label.value].volume_ml
-        interval = _volume_interval(label.name, [label.value], facts, way, level)
         expected = low_high = verdict = None
-        if way and volume > 0:
+        if way and mask.any():
             expected = float(way.quality.predict(figures[label.value]))
             low_high = way.quality.interval(expected, level)
+        if way:
             verdict = way.quality.verdict(expected, unusual)
-        reports.append(_report(label.name, volume, level, interval, expected, low_high, verdict, mask, entropy))
+        interval = None if unusual or verdict == "reject" else _volume_interval(label.name, [label.value], facts, way, level)
+        doubtful = doubtful or verdict == "reject"
+        reports.append(_report(label.name, [label.value], level, interval, expected, low_high, verdict, mask, entropy, facts, way))
     for name, values in calibration.groups.items() if calibration else ():
         mask = where_any(array, values, spec.overlapping)
-        volume = sum(facts.segments[value].volume_ml for value in values)
-        interval = _volume_interval(name, values, facts, way, level)
-        reports.append(_report(name, volume, level, interval, None, None, None, mask, entropy))
+        interval = None if doubtful else _volume_interval(name, values, facts, way, level)
+        reports.append(_report(name, values, level, interval, None, None, None, mask, entropy, facts, way))
     return tuple(reports)
 
 
 def _report(
     name: str,
-    volume: float,
+    values: Sequence[int],
     level: float,
     interval: tuple[float, float] | None,
     expected: float | None,
@@ -67,14 +69,16 @@ def _report(
     verdict: str | None,
     mask: np.ndarray,
     entropy: np.ndarray,
+    facts: Facts,
+    way: WayCalibration | None,
 ) -> SegmentReport:
     mean = float(entropy[mask].mean()) if mask.any() else float("nan")
-    return SegmentReport(name, volume, level, interval, expected, low_high, verdict, mean, tuple(flags_of(mask)))
+    volume = sum(facts.segments[value].volume_ml for value in values)
+    likeliest = sum(facts.segments[value].likeliest_volume_ml for value in values) if way else None
+    return SegmentReport(name, volume, likeliest, level, interval, expected, low_high, verdict, mean, tuple(flags_of(mask)))
 
 
-def _volume_interval(
-    name: str, values: list[int] | tuple[int, ...], facts: Facts, way: WayCalibration | None, level: float
-) -> tuple[float, float] | None:
+def _volume_interval(name: str, values: Sequence[int], facts: Facts, way: WayCalibration | None, level: float) -> tuple[float, float] | None:
     volume = sum(facts.segments[value].likeliest_volume_ml for value in values)
     if way is None or name not in way.volumes or volume <= 0:
         return None

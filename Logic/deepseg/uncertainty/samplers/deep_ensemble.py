@@ -12,7 +12,7 @@ from deepseg.uncertainty.samplers.passes import Pass
 
 
 class DeepEnsemble:
-    title, samples, seeded = "deep ensemble", 0, False
+    title, samples = "deep ensemble", 0
     """`samples` 0: all members."""
 
     def refuse_unfit(self, spec: ModelSpec, network: nn.Module, samples: int) -> None:

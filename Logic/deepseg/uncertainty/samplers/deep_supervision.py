@@ -12,7 +12,7 @@ from deepseg.uncertainty.samplers.passes import Pass
 
 
 class DeepSupervision:
-    title, samples, seeded = "agreement of the heads of deep supervision", 0, False
+    title, samples = "agreement of the heads of deep supervision", 0
     """`samples` 0: all heads."""
 
     def refuse_unfit(self, spec: ModelSpec, network: nn.Module, samples: int) -> None:

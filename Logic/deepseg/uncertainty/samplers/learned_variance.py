@@ -15,7 +15,7 @@ from deepseg.uncertainty.samplers.passes import Pass
 
 
 class LearnedVariance:
-    title, samples, seeded = "learned variance of the logits", 1, True
+    title, samples = "learned variance of the logits", 1
 
     def refuse_unfit(self, spec: ModelSpec, network: nn.Module, samples: int) -> None:
         if spread_block(network) is None:

@@ -14,7 +14,7 @@ DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout
 
 
 class MonteCarloDropout:
-    title, samples, seeded = "Monte Carlo dropout", 10, True
+    title, samples = "Monte Carlo dropout", 10
 
     def refuse_unfit(self, spec: ModelSpec, network: nn.Module, samples: int) -> None:
         if not any(isinstance(part, DROPOUT) and part.p > 0 for part in network.modules()):

@@ -37,12 +37,10 @@ class Sampler(Protocol):
     Attributes:
         title: for people.
         samples: how many are drawn where nobody says.
-        seeded: whether a seed makes a difference.
     """
 
     title: str
     samples: int
-    seeded: bool
 
     def refuse_unfit(self, spec: ModelSpec, network: nn.Module, samples: int) -> None:
         """Refuse a model or a number of samples that this sampler cannot work with.

@@ -12,7 +12,7 @@ from deepseg.uncertainty.samplers.passes import Pass
 
 
 class SinglePass:
-    title, samples, seeded = "single pass", 1, False
+    title, samples = "single pass", 1
 
     def refuse_unfit(self, spec: ModelSpec, network: nn.Module, samples: int) -> None:
         if samples != 1:

@@ -22,7 +22,7 @@ _FACTOR, _SHIFT, _NOISE = 0.1, 0.1, 0.05
 
 class TestTimeAugmentation:
     __test__ = False  # no test of pytest's
-    title, samples, seeded = "test-time augmentation", 8, True
+    title, samples = "test-time augmentation", 8
 
     def refuse_unfit(self, spec: ModelSpec, network: nn.Module, samples: int) -> None:
         if samples < 2:

@@ -1,0 +1,1 @@
+"""Tests of an explanation: does the map say what the model does?"""
