@@ -46,12 +46,17 @@ def _parser() -> argparse.ArgumentParser:
 
     calibrate = commands.add_parser("calibrate", help="learn from held-out cases how far a model's answers can be trusted")
     calibrate.add_argument("model", help="name of an installed model, or a model's folder")
-    calibrate.add_argument("--data", type=Path, required=True)
+    calibrate.add_argument("--data", type=Path, required=True, help="folder in the layout of the Medical Segmentation Decathlon")
     calibrate.add_argument("--split", type=Path, required=True, help="the split file it was trained with")
     calibrate.add_argument(
-        "--ways", nargs="+", default=["single-pass", "deep-supervision", "augmentation:2"], help="ways of sampling, as SAMPLER or SAMPLER:SAMPLES"
+        "--ways",
+        nargs="+",
+        default=["single-pass", "deep-supervision", "augmentation:2"],
+        help="as SAMPLER or SAMPLER:SAMPLES (default: %(default)s)",
     )
-    calibrate.add_argument("--group", nargs="+", action="append", default=[], metavar=("NAME", "LABEL"), help="labels that make up one organ")
+    calibrate.add_argument(
+        "--group", nargs="+", action="append", default=[], metavar=("NAME", "LABEL"), help="labels that make up one organ; may be given several times"
+    )
     calibrate.add_argument("-o", "--output", type=Path, required=True, help="model folder to make")
     calibrate.set_defaults(run_command=_calibrate)
 

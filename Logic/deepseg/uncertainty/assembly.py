@@ -138,7 +138,7 @@ def promise(
         return f"This image is unlike the {calibration.cases} calibration cases: no interval of a volume can be promised."
     return (
         f"Intervals hold for {100 * level:g} % of new cases that come from where the {calibration.cases} calibration cases came from "
-        f"({calibration.data}); for other scanners, diseases or populations nothing is promised."
+        "(the model's card tells which); for other scanners, diseases or populations nothing is promised."
     )
 
 
