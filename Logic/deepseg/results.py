@@ -163,4 +163,66 @@ class UncertainRegion:
     largest: float
 
 
+@dataclass(frozen=True)
+class ExplanationCheck:
+    """One test of an explanation.
+
+    Attributes:
+        name: of the test.
+        value: what it found.
+        limit: what it was held against; None where it only tells.
+        passed: whether the explanation passed.
+        told: a sentence for people.
+        curve: (share of the voxels, certainty) of the deletion and insertion tests; else empty.
+    """
+
+    name: str
+    value: float
+    limit: float | None
+    passed: bool
+    told: str
+    curve: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """What in an image made a model answer as it did.
+
+    Attributes:
+        values: float32 (I, J, K) on the input's grid, raw: positive where the image speaks for it, negative where against; 0 outside the region of
+            interest. Only values of one map can be compared with each other.
+        geometry: the input's grid.
+        question: in words.
+        method: key of `deepseg.explanation.methods.METHODS`.
+        title: of the method, for people; says so where a test was failed.
+        layer: the network's layer it looks at; None for methods that look at none.
+        number: what the question asks about: mean lead of the label's logit, or mean entropy in nats.
+        checks: the tests; empty where they were not asked for.
+        provenance: what made it.
+        seconds: time each stage took, in order.
+        notes: what a user should know of this run, a sentence each.
+    """
+
+    values: np.ndarray
+    geometry: Geometry
+    question: str
+    method: str
+    title: str
+    layer: str | None
+    number: float
+    checks: tuple[ExplanationCheck, ...]
+    provenance: dict[str, str]
+    seconds: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> tuple[ExplanationCheck, ...]:
+        """Tests that it did not pass."""
+        return tuple(check for check in self.checks if not check.passed)
+
+    def volume(self) -> Volume:
+        """As an image, to be written or shown."""
+        return Volume(self.values[None], self.geometry, ("1",), self.title)
+
+
 PROBABILITY_LIMIT_BYTES = 4 * 2**30

@@ -143,14 +143,24 @@ LAYERS = (
     | {f"uncertainty.{name}" for name in ("facts", "logit_noise", "measures", "ood", "quality", "recalibration", "regions", "reliability")}
     | {f"uncertainty.{name}" for name in ("sampled_network", "samplers", "segment_reports", "views")}
     | {f"uncertainty.samplers.{name}" for name in ("passes", *SAMPLERS)},
-    {"explanation", *(f"explanation.{name}" for name in ("asked_windows", "blurring", "layers", "passes", "question", "relevance_rules", "checks"))}
-    | {"explanation.checks.curves", "explanation.methods", *(f"explanation.methods.{name}" for name in EXPLANATION_METHODS)},
+    {
+        "explanation",
+        *(
+            f"explanation.{name}"
+            for name in ("asked_windows", "blurring", "layers", "passes", "question", "relevance_rules", "checks", "explain", "targets")
+        ),
+    }
+    | {
+        *(f"explanation.checks.{name}" for name in ("agreement", "curves", "report")),
+        "explanation.methods",
+        *(f"explanation.methods.{name}" for name in EXPLANATION_METHODS),
+    },
     {"importers", "importers.colors", "importers.restricted_reader"}
     | {*(f"importers.nnunet{part}" for part in ("", "_architecture", "_card", "_checkpoint", "_labels", "_plans"))},
     {"importers.monai_limits", "importers.monai_config", "importers.monai_expressions", "importers.monai_archive", "importers.monai_weights"},
     {f"importers.monai_{part}" for part in ("arguments", "bundle", "card", "intensities", "metadata", "network", "output", "transforms")},
     {"api.arguments"},
-    {f"api.{name}" for name in ("models", "segmentation", "uncertainty")},
+    {f"api.{name}" for name in ("explanation", "models", "segmentation", "uncertainty")},
     {"api"},
     {"cli", "worker", "worker_channel", "demo", "report", "report_doubt", "pictures", "surface"}
     | {
@@ -159,6 +169,7 @@ LAYERS = (
             f"commands.{name}"
             for name in (
                 "batch",
+                "explain",
                 "importing",
                 "models",
                 "progress_bar",

@@ -10,12 +10,23 @@ Importing it needs numpy alone: SimpleITK is loaded when a file is read or writt
 
 from __future__ import annotations
 
+from deepseg.api.explanation import explain
 from deepseg.api.models import import_monai, import_nnunet, load_model
 from deepseg.api.segmentation import forecast, segment
 from deepseg.api.uncertainty import contours, estimate_uncertainty, forecast_uncertainty, uncertain_regions, unusual
 from deepseg.bias_field import correct_bias_field
 from deepseg.bundle import ModelBundle, read_spec
-from deepseg.errors import Cancelled, DeepSegError, MemoryLimitError, ModelError, OutputError, RegionError, UncertaintyError, VolumeError
+from deepseg.errors import (
+    Cancelled,
+    DeepSegError,
+    ExplanationError,
+    MemoryLimitError,
+    ModelError,
+    OutputError,
+    RegionError,
+    UncertaintyError,
+    VolumeError,
+)
 from deepseg.geometry import Box, Geometry, reverse_axes
 from deepseg.inputs import prepare_inputs, read_inputs
 from deepseg.io import read_volume, write_label_frames, write_label_map, write_volume
@@ -24,7 +35,7 @@ from deepseg.job_uncertainty import read_uncertainty
 from deepseg.locations import find_model, list_models, resource
 from deepseg.outputs import check_frames_output, check_output, set_aside
 from deepseg.progress import Progress, ProgressCallback
-from deepseg.results import Finding, Prediction, SegmentReport, UncertainRegion, Uncertainty, UncertaintyMap
+from deepseg.results import Explanation, ExplanationCheck, Finding, Prediction, SegmentReport, UncertainRegion, Uncertainty, UncertaintyMap
 from deepseg.segmentation_file import segment_id, terminology_entry
 from deepseg.sequences import ImageSequence, read_sequence
 from deepseg.spec import ModelSpec, spacing_text
@@ -37,6 +48,9 @@ __all__ = [
     "Cancelled",
     "Code",
     "DeepSegError",
+    "Explanation",
+    "ExplanationCheck",
+    "ExplanationError",
     "Finding",
     "Geometry",
     "ImageSequence",
@@ -66,6 +80,7 @@ __all__ = [
     "contours",
     "correct_bias_field",
     "estimate_uncertainty",
+    "explain",
     "find_model",
     "forecast",
     "forecast_uncertainty",

@@ -50,6 +50,14 @@ def layers_of(spec: ModelSpec) -> dict[str, Strides]:
     return {name: found[name] for name, _ in network.named_modules() if name in found}
 
 
+def usual_layer(layers: dict[str, Strides]) -> str | None:
+    """The last layer that is coarser than the image, by measurement the best compromise between what is sharp and what is the network's own; else the
+    last but the output.
+    """
+    coarser = [name for name, strides in layers.items() if max(strides) > 1 and "." not in name]
+    return coarser[-1] if coarser else next(iter(list(layers)[-2:-1]), None)
+
+
 def strides_of(spec: ModelSpec, layer: str) -> Strides:
     """Voxels that one place of a layer's map stands for.
 

@@ -23,17 +23,18 @@ class Passes:
         question, network: what is asked, and who.
         windows: where to look.
         count: passes of the network over one window so far, there and back counted as one.
+        on_window: called after each of them.
     """
 
     def __init__(self, network: WindowNetwork, question: Question, on_window: OnPass | None = None, strides: Strides = (1, 1, 1)) -> None:
         self.network, self.question, self.count = network, question, 0
         self.windows = AskedWindows(network.spec.window, question.where, strides)
-        self._strides, self._on_window = strides, on_window
+        self._strides, self.on_window = strides, on_window
         self._members = [WindowNetwork([member], network.spec, network.precision) for member in network.members]
 
     def aligned(self, strides: Strides) -> Passes:
         """The same with windows that begin at multiples of `strides`."""
-        return self if strides == self._strides else Passes(self.network, self.question, self._on_window, strides)
+        return self if strides == self._strides else Passes(self.network, self.question, self.on_window, strides)
 
     def number(self, image: torch.Tensor) -> float:
         """The question's number for an image float32 (C, I, J, K)."""
@@ -87,8 +88,8 @@ class Passes:
     def _of(self, member: WindowNetwork, window: torch.Tensor) -> torch.Tensor:
         answer = member(window[None])[0]
         self.count += 1
-        if self._on_window:
-            self._on_window()
+        if self.on_window:
+            self.on_window()
         return answer.cpu()
 
     def _slopes(self, image: torch.Tensor) -> Iterator[tuple[Corner, torch.Tensor]]:

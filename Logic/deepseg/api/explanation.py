@@ -1,0 +1,57 @@
+"""Why a model answers as it does."""
+
+from __future__ import annotations
+
+from deepseg.api.arguments import refuse_other_types
+from deepseg.box import Box
+from deepseg.bundle import ModelBundle
+from deepseg.progress import ProgressCallback
+from deepseg.results import Explanation
+from deepseg.volume import Volume
+
+
+def explain(
+    volume: Volume,
+    bundle: ModelBundle,
+    label: str | int | None = None,
+    roi: Box | None = None,
+    progress: ProgressCallback | None = None,
+    *,
+    against: str | int | None = None,
+    place: tuple[float, float, float] | Box | None = None,
+    doubt: bool = False,
+    method: str | None = None,
+    layer: str | None = None,
+    seed: int = 0,
+    checks: bool = True,
+) -> Explanation:
+    """Say what in a volume made a model answer as it did, and test that explanation.
+
+    Args:
+        volume: any orientation and spacing; the model's number of channels.
+        bundle: the model.
+        label: name or value of the segment asked about; None: whatever the model says at `place`, or with `doubt` all segments.
+        roi: only this box is read and explained, as in `segment` (RAS, mm); the whole volume where None.
+        progress: called with a `Progress` several times; raising `Cancelled` in it stops the run.
+        against: name or value of another label (0: background): why not that one.
+        place: one voxel by its position (RAS, mm), or a box; the whole segment where None.
+        doubt: ask what makes the model unsure instead.
+        method: key of `deepseg.explanation.methods.METHODS`; None: the usual one.
+        layer: module of the network that CAM methods look at, as in the network's `named_modules()`; None: the usual one.
+        seed: of whatever is drawn; the same seed gives the same map on the same computer.
+        checks: test the map, which takes some times as long as drawing it.
+
+    Raises:
+        VolumeError: the volume does not fit the model.
+        RegionError: a box holds no voxel.
+        ExplanationError: there is no such method, label or layer, the place lies outside, or the model says nothing there.
+        ModelError: the model's network cannot be built or run here.
+        MemoryLimitError: not enough memory.
+        Cancelled: `progress` raised it.
+    """
+    from deepseg.explanation import explain as road
+    from deepseg.explanation.targets import ExplanationTarget
+
+    refuse_other_types(volume, bundle, roi)
+    target = ExplanationTarget(label, against, place, doubt)
+    return road.explain(volume, bundle, target, roi, progress, method=method or road.USUAL_METHOD, layer=layer, seed=seed, checks=checks)
