@@ -123,7 +123,16 @@ def test_the_logic_has_no_cycles_when_it_loads():
 
 
 SAMPLERS = ("single_pass", "deep_supervision", "learned_variance", "test_time_augmentation", "monte_carlo_dropout", "deep_ensemble")
-EXPLANATION_METHODS = ("method", "grad_cam", "grad_cam_plus_plus", "gradient_times_input", "hires_cam", "integrated_gradients", "occlusion")
+EXPLANATION_METHODS = (
+    "attention_rollout",
+    "method",
+    "grad_cam",
+    "grad_cam_plus_plus",
+    "gradient_times_input",
+    "hires_cam",
+    "integrated_gradients",
+    "occlusion",
+)
 EXPLANATION_METHODS += ("relevance_propagation", "smooth_grad")
 LAYERS = (
     {"errors", "itk_messages", "progress"},
@@ -147,7 +156,7 @@ LAYERS = (
         "explanation",
         *(
             f"explanation.{name}"
-            for name in ("asked_windows", "blurring", "layers", "passes", "question", "relevance_rules", "checks", "explain", "targets")
+            for name in ("asked_windows", "attention", "blurring", "layers", "passes", "question", "relevance_rules", "checks", "explain", "targets")
         ),
     }
     | {

@@ -24,7 +24,7 @@ def a_place(a_volume):
     return tuple(float(x) for x in a_volume.geometry.center_ras)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "attention-rollout"])
 def test_each_method_gives_a_raw_map_on_the_images_grid_and_its_tests(name, a_volume, a_place, tiny_bundle):
     torch.manual_seed(5)
     expected = torch.randn(3)
@@ -87,6 +87,7 @@ def test_nothing_outside_the_box_is_explained(a_volume, a_place, tiny_bundle):
 
 
 WRONG = {
+    "attention of none": ({"label": 1, "method": "attention-rollout"}, "has no attention to look at"),
     "method": ({"label": 1, "method": "guess"}, "There is no way of explaining named 'guess'; there are grad-cam"),
     "label": ({"label": "Middle"}, "has no label 'Middle'; it has Front, Back"),
     "nothing": ({}, r"Name a label \(Front, Back\) or a place"),

@@ -20,6 +20,7 @@ METHODS = (
     "gradient-times-input",
     "relevance",
     "occlusion",
+    "attention-rollout",
 )
 """Keys of `deepseg.explanation.methods.METHODS`; importing that would load PyTorch."""
 _MAPS, _CHECKS = (".nii.gz", ".nii", ".nrrd", ".mha"), "-checks.csv"

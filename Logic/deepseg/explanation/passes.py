@@ -85,6 +85,10 @@ class Passes:
         """Mean logits (L, i, j, k) of the members for one window (C, i, j, k)."""
         return torch.stack([self._of(member, window) for member in self._members]).mean(0)
 
+    def logits_of(self, member: nn.Module, window: torch.Tensor) -> torch.Tensor:
+        """Logits (L, i, j, k) of one of the networks for one window (C, i, j, k)."""
+        return self._of(WindowNetwork([member], self.network.spec, self.network.precision), window)
+
     def _of(self, member: WindowNetwork, window: torch.Tensor) -> torch.Tensor:
         answer = member(window[None])[0]
         self.count += 1

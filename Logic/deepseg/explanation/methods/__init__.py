@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deepseg.errors import ExplanationError
+from deepseg.explanation.methods.attention_rollout import AttentionRollout
 from deepseg.explanation.methods.grad_cam import GradCam
 from deepseg.explanation.methods.grad_cam_plus_plus import GradCamPlusPlus
 from deepseg.explanation.methods.gradient_times_input import GradientTimesInput
@@ -22,6 +23,7 @@ METHODS: dict[str, Method] = {
     "gradient-times-input": GradientTimesInput(),
     "relevance": RelevancePropagation(),
     "occlusion": Occlusion(),
+    "attention-rollout": AttentionRollout(),
 }
 
 
