@@ -16,7 +16,7 @@ SIDE, STEPS, CASES = 24, 160, 40
 
 
 def a_case(rng):
-    """Image and labels (24, 24, 24): a ball in noise; with a marker in a corner its label is 1, else 2; where a marker would be; and whether there is one."""
+    """Image and labels (24, 24, 24), a ball in noise, whose label is 1 beside a marker, else 2; where a marker would be; whether there is one."""
     at = np.indices((SIDE,) * 3)
     ball = sum((a - c) ** 2 for a, c in zip(at, rng.integers(10, 14, 3), strict=True)) < 25
     image = rng.normal(0, 0.3, (SIDE,) * 3) + ball
