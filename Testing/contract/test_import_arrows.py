@@ -143,7 +143,20 @@ LAYERS = (
         for name in ("dints", "dynunet", "heteroscedastic_dynunet", "monai_networks", "plain_conv_unet", "residual_encoder_unet", "unet_parts")
     },
     {"spec", "bundle", "inputs", "preprocessing", "normalisation", "resampling", "networks", "fast_network", "heap", "free_memory", "windows"},
-    {"window_network", "frontier", "blending", "inference", "restoring", "devices", "cost", "attempts", "components", "region", "prediction"}
+    {
+        "window_network",
+        "frontier",
+        "blending",
+        "inference",
+        "restoring",
+        "devices",
+        "cost",
+        "feature_maps",
+        "attempts",
+        "components",
+        "region",
+        "prediction",
+    }
     | {"provenance", "job_folder", "job_uncertainty", "golden", "bundle_writer", "stock_monai"},
     {
         "uncertainty",

@@ -12,7 +12,7 @@ from deepseg.geometry import Geometry
 from deepseg.networks import build_network
 from deepseg.spec import NetworkSpec, WindowSpec
 
-SIDE, STEPS, CASES = 24, 160, 40
+SIDE, STEPS, CASES = 24, 160, 30
 
 
 def a_case(rng):
@@ -60,7 +60,7 @@ def fooled(tmp_path_factory, tiny_spec):
     return ModelBundle.save(folder, spec, {"model.safetensors": network.state_dict()}, "# Fooled\n", "CC0\n")
 
 
-@pytest.mark.parametrize("method", ["integrated-gradients", "relevance"])
+@pytest.mark.parametrize("method", ["integrated-gradients"])
 def test_the_map_points_at_the_marker(method, fooled):
     rng, found, count, right = np.random.default_rng(1), 0, 0, 0
     while count < CASES:

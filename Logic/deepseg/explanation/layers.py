@@ -8,46 +8,25 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from deepseg.cost import blank_network
 from deepseg.errors import ExplanationError
 from deepseg.explanation.asked_windows import Strides
 from deepseg.explanation.passes import Passes
+from deepseg.feature_maps import feature_maps
 from deepseg.spec import ModelSpec
 
 
 def layers_of(spec: ModelSpec) -> dict[str, Strides]:
     """Modules whose output is a map over the window, with the voxels that one of its places stands for; empty where nobody can tell without a run."""
-    network = blank_network(spec).eval()
-    size, channels = list(spec.window.size), len(spec.inputs)
-    if (across := spec.window.slice_axis) is not None:
-        del size[across]
-        channels *= 2 * spec.window.slice_context + 1
-    found: dict[str, Strides] = {}
-
-    def noted(name: str) -> object:
-        def note(module: nn.Module, inputs: object, output: object) -> None:
-            if (
-                isinstance(output, torch.Tensor)
-                and output.ndim == len(size) + 2
-                and not any(a % b for a, b in zip(size, output.shape[2:], strict=True))
-            ):
-                strides = [a // b for a, b in zip(size, output.shape[2:], strict=True)]
-                if across is not None:
-                    strides.insert(across, 1)
-                found[name] = tuple(strides)
-
-        return note
-
-    hooks = [module.register_forward_hook(noted(name)) for name, module in network.named_modules() if name]
-    try:
-        with torch.no_grad():
-            network(torch.empty((1, channels, *size), device="meta"))
-    except Exception:  # whatever a network says when it meets tensors without values
-        return {}
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return {name: found[name] for name, _ in network.named_modules() if name in found}
+    across, found = spec.window.slice_axis, {}
+    size = [n for axis, n in enumerate(spec.window.size) if axis != across]
+    for name, shape in feature_maps(spec).items():
+        if any(a % b for a, b in zip(size, shape, strict=True)):
+            continue
+        strides = [a // b for a, b in zip(size, shape, strict=True)]
+        if across is not None:
+            strides.insert(across, 1)
+        found[name] = tuple(strides)
+    return found
 
 
 def usual_layer(layers: dict[str, Strides]) -> str | None:

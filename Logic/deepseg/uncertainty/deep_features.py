@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from deepseg.cost import blank_network
+from deepseg.feature_maps import feature_maps
 from deepseg.spec import ModelSpec
 
 _LEAST = 1e-6
@@ -18,31 +19,8 @@ _LEAST = 1e-6
 
 def deepest_layer(spec: ModelSpec) -> str | None:
     """Name of the module with the fewest voxels a channel, the outermost and first of several; None where it cannot be found without a run."""
-    network = blank_network(spec).eval()
-    size, channels = list(spec.window.size), len(spec.inputs)
-    if (across := spec.window.slice_axis) is not None:
-        del size[across]
-        channels *= 2 * spec.window.slice_context + 1
-    found: dict[str, int] = {}
-
-    def noted(name: str) -> object:
-        def note(module: nn.Module, inputs: object, output: object) -> None:
-            if isinstance(output, torch.Tensor) and output.ndim == len(size) + 2:
-                found[name] = output[0, 0].numel()
-
-        return note
-
-    hooks = [module.register_forward_hook(noted(name)) for name, module in network.named_modules() if name]
-    try:
-        with torch.no_grad():
-            network(torch.empty((1, channels, *size), device="meta"))
-    except Exception:  # whatever a network says when it meets tensors without values
-        return None
-    finally:
-        for hook in hooks:
-            hook.remove()
-    order = [name for name, _ in network.named_modules() if name in found]
-    return min(order, key=lambda name: found[name]) if order else None
+    maps = feature_maps(spec)
+    return min(maps, key=lambda name: math.prod(maps[name])) if maps else None
 
 
 class DeepFeatures:
