@@ -16,7 +16,8 @@ from deepseg.geometry import Box
 from deepseg.outputs import check_output, write_whole
 from deepseg.pictures import AXIAL, CORONAL, SAGITTAL, Screen, css_color, need, slice_picture
 from deepseg.report_doubt import Doubt, doubt_section
-from deepseg.results import Prediction
+from deepseg.report_explanation import explanation_section
+from deepseg.results import Explanation, Prediction
 from deepseg.spec import ModelSpec
 from deepseg.surface import CAMERAS, surface_picture, surfaces
 from deepseg.volume import Label, LabelMap, Volume
@@ -56,6 +57,7 @@ def write_report(
     regions: Sequence[Box] = (),
     about: str = "",
     doubt: Doubt | None = None,
+    explanations: Sequence[Explanation] = (),
 ) -> None:
     """Write a report; the file appears whole or not at all.
 
@@ -67,6 +69,7 @@ def write_report(
         regions: boxes (RAS, mm) that were segmented, to be drawn.
         about: a sentence on the image for the reader.
         doubt: how far the result can be trusted, on the same grid, where that was estimated.
+        explanations: why the model says so, on the same grid.
 
     Raises:
         VolumeError: the segments lie on another grid than the volume.
@@ -75,12 +78,18 @@ def write_report(
     """
     path = Path(path)
     check_output(path, (".html",))
-    page = render(volume, prediction, bundle, regions, about, doubt)
+    page = render(volume, prediction, bundle, regions, about, doubt, explanations)
     write_whole(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
 
 
 def render(
-    volume: Volume, prediction: Prediction, bundle: ModelBundle, regions: Sequence[Box] = (), about: str = "", doubt: Doubt | None = None
+    volume: Volume,
+    prediction: Prediction,
+    bundle: ModelBundle,
+    regions: Sequence[Box] = (),
+    about: str = "",
+    doubt: Doubt | None = None,
+    explanations: Sequence[Explanation] = (),
 ) -> str:
     """The report as HTML text; arguments and errors as `write_report`."""
     jinja2 = need("jinja2")
@@ -106,6 +115,7 @@ def render(
         contexts=_contexts(screen, labels, regions) if found else [],
         views=[(camera.name, surface_picture(meshes, camera)) for camera in CAMERAS] if found else [],
         doubt=doubt_section(doubt, volume, labels) if doubt else "",
+        explanation=explanation_section(explanations, volume, labels) if explanations else "",
         metrics=metric_table(spec),
         facts=_facts(prediction),
         times=_times(prediction.seconds),

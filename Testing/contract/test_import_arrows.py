@@ -184,7 +184,7 @@ LAYERS = (
     {"api.arguments"},
     {f"api.{name}" for name in ("explanation", "models", "segmentation", "uncertainty")},
     {"api"},
-    {"cli", "worker", "worker_channel", "demo", "report", "report_doubt", "pictures", "surface"}
+    {"cli", "worker", "worker_channel", "demo", "report", "report_doubt", "report_explanation", "pictures", "surface"}
     | {
         "commands",
         *(
