@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import SimpleITK as sitk
 
 from deepseg import __version__, api
-from deepseg.commands import batch, explain, importing, models, segment
+from deepseg.commands import batch, explain, explain_cohort, importing, models, segment
 
 BAD_INPUT = 2
 """Exit code for whatever the user can mend; the sentence on standard error says how."""
@@ -35,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"deepseg {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    for command in (segment, explain, batch, models, importing):
+    for command in (segment, explain, explain_cohort, batch, models, importing):
         command.add(commands)
     return parser
 

@@ -169,7 +169,21 @@ LAYERS = (
         "explanation",
         *(
             f"explanation.{name}"
-            for name in ("asked_windows", "attention", "blurring", "layers", "passes", "question", "relevance_rules", "checks", "explain", "targets")
+            for name in (
+                "cohort",
+                "receptive_field",
+                "shares",
+                "asked_windows",
+                "attention",
+                "blurring",
+                "layers",
+                "passes",
+                "question",
+                "relevance_rules",
+                "checks",
+                "explain",
+                "targets",
+            )
         ),
     }
     | {
@@ -192,6 +206,7 @@ LAYERS = (
             for name in (
                 "batch",
                 "explain",
+                "explain_cohort",
                 "importing",
                 "models",
                 "progress_bar",

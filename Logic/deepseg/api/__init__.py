@@ -10,7 +10,7 @@ Importing it needs numpy alone: SimpleITK is loaded when a file is read or writt
 
 from __future__ import annotations
 
-from deepseg.api.explanation import explain
+from deepseg.api.explanation import explain, explain_cohort
 from deepseg.api.models import import_monai, import_nnunet, load_model
 from deepseg.api.segmentation import forecast, segment
 from deepseg.api.uncertainty import contours, estimate_uncertainty, forecast_uncertainty, uncertain_regions, unusual
@@ -81,6 +81,7 @@ __all__ = [
     "correct_bias_field",
     "estimate_uncertainty",
     "explain",
+    "explain_cohort",
     "find_model",
     "forecast",
     "forecast_uncertainty",

@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
 from deepseg.api.arguments import refuse_other_types
 from deepseg.box import Box
 from deepseg.bundle import ModelBundle
 from deepseg.progress import ProgressCallback
 from deepseg.results import Explanation
 from deepseg.volume import Volume
+
+if TYPE_CHECKING:
+    from deepseg.explanation.cohort import CohortExplanation
+
+
+def explain_cohort(volumes: Iterable[Volume], bundle: ModelBundle, label: str | int, on_case: Callable[[], None] | None = None) -> CohortExplanation:
+    """Say what matters for a label over many volumes: which inputs, how far from the segment's boundary, and next to which other labels.
+
+    Args:
+        volumes: read one by one; those in which the model does not find the label are left out.
+        bundle: the model.
+        label: its name or value.
+        on_case: called after each volume; what it raises ends the run.
+
+    Raises:
+        VolumeError: a volume does not fit the model.
+        ExplanationError: there is no such label, or it is found nowhere.
+    """
+    from deepseg.explanation import cohort
+
+    return cohort.explain_cohort(volumes, bundle, label, on_case)
 
 
 def explain(

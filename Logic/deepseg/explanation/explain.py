@@ -55,7 +55,7 @@ def explain(
         tracker.report(0.02, "loading the model")
         network = WindowNetwork.of(bundle, plan.spec, plan.device, "float32", mirror=False)
         tracker.report(0.05, "looking at what the model says")
-        question = target.question(_seen(network, prepared, plan), prepared.geometry, spec)
+        question = target.question(what_is_seen(network, prepared, plan), prepared.geometry, spec)
         passes = Passes(network, question)
         count = max(len(passes.windows) * len(network.members), 1)
         asked = Asked(passes, prepared.tensor, layer, seed)
@@ -95,7 +95,7 @@ def _layer(bundle: ModelBundle, method: Method, layer: str | None) -> str | None
     return layer
 
 
-def _seen(network: WindowNetwork, prepared: Prepared, plan: Plan) -> torch.Tensor:
+def what_is_seen(network: WindowNetwork, prepared: Prepared, plan: Plan) -> torch.Tensor:
     """What the model says of each voxel of its grid: int64 (I, J, K), a bit field where labels may overlap."""
     seen = torch.zeros(prepared.tensor.shape[1:], dtype=torch.int64)
 

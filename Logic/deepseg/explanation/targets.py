@@ -34,6 +34,15 @@ class ExplanationTarget:
     place: Place | None = None
     doubt: bool = False
 
+    def segment(self, spec: ModelSpec) -> tuple[str, int]:
+        """Name and value of the label asked about.
+
+        Raises:
+            ExplanationError: there is none of this name, or none was named.
+        """
+        value = _value(self.label, spec)
+        return _name(value, spec), value
+
     def question(self, seen: torch.Tensor, grid: Geometry, spec: ModelSpec) -> Question:
         """The question on the model's grid, where the model says `seen`, int64 (I, J, K), a bit field where labels may overlap.
 

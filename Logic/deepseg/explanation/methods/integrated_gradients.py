@@ -16,9 +16,13 @@ class IntegratedGradients:
     title, needs_layer, passes = "Integrated gradients", False, 40
 
     def attribute(self, asked: Asked) -> torch.Tensor:
+        return self.by_input(asked).sum(0)
+
+    def by_input(self, asked: Asked) -> torch.Tensor:
+        """Attributions (C, I, J, K), those of each input for itself."""
         start = blurred(asked.image, asked.passes.network.spec)
         way, total = asked.image - start, torch.zeros_like(asked.image)
         places, weights = np.polynomial.legendre.leggauss(self.passes)
         for place, weight in zip((places + 1) / 2, weights / 2, strict=True):
             total += float(weight) * asked.passes.gradient(start + float(place) * way)[1]
-        return (total * way).sum(0)
+        return total * way
