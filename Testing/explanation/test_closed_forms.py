@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from deepseg.explanation.blurring import blurred
 from deepseg.explanation.methods import METHODS
-from deepseg.explanation.methods.occlusion import Occlusion, boxes
+from deepseg.explanation.methods.occlusion import CoarseToFineOcclusion, Occlusion, boxes
 from deepseg.explanation.relevance_rules import GAMMA
 
 LABEL = torch.tensor([-0.5, 1.0, -0.5])
@@ -129,3 +129,20 @@ def test_grad_cam_and_its_kin_by_hand(nonlinear):
     share = torch.where(below != 0, slope**2 / below, 0)
     plus = (share * slope.clamp_min(0)).sum((1, 2, 3), keepdim=True)
     torch.testing.assert_close(METHODS["grad-cam++"].attribute(asked), (plus * before).sum(0), atol=1e-5, rtol=1e-3)
+
+
+def test_coarse_to_fine_spends_a_tenth_where_most_is_lost(hand, convolution):
+    """Of one convolution, a box's loss is the sum of its voxels'; the boxes that matter are measured finely."""
+    image = torch.randn((1, 36, 36, 36), generator=torch.Generator().manual_seed(5))
+    where = torch.zeros((36, 36, 36))
+    where[14:22, 14:22, 14:22] = 1.0
+    asked = hand(convolution, image, where)
+    slope = slope_of_convolution(convolution.layer, where)
+    each = slope * (image[0] - blurred(image, asked.passes.network.spec)[0])
+    before = asked.passes.count
+    found = CoarseToFineOcclusion((6, 6, 6), 0.5).attribute(asked)
+    # Two more: the image as it is, as a whole and window by window.
+    assert asked.passes.count - before - 2 <= len(list(boxes((36, 36, 36), (6, 6, 6), 0.5))) / 10
+    middle = slice(12, 18), slice(12, 18), slice(12, 18)
+    assert float(found[13, 13, 13]) == pytest.approx(float(each[middle].sum()), abs=1e-5)
+    assert float(found[0, 0, 0]) == pytest.approx(0.0, abs=1e-5), "nothing there is looked at"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import product
 
@@ -33,6 +34,38 @@ class Occlusion:
             total[box] += covered.loss(box)
             count[box] += 1
         return total / count
+
+
+class CoarseToFineOcclusion:
+    """Large boxes first; the most telling of them are split, until a tenth of the passes that `Occlusion` needs is spent.
+
+    The map holds what a box of `size` loses: measured in split boxes, elsewhere the large box's loss shared out among those in it.
+    """
+
+    title, needs_layer, passes = "Occlusion, coarse to fine", False, 0
+
+    def __init__(self, size: Size = (6, 6, 6), overlap: float = 0.5, fill: Fill | None = None) -> None:
+        """As `Occlusion`, whose number of boxes it stays a tenth below."""
+        self._size, self._overlap, self._fill = size, overlap, fill
+
+    def attribute(self, asked: Asked) -> torch.Tensor:
+        shape = tuple(asked.image.shape[1:])
+        covered = Covered(asked.passes, asked.image, self._fill(asked.image) if self._fill else blurred(asked.image, asked.passes.network.spec))
+        left = len(list(boxes(shape, self._size, self._overlap))) // 10
+        large = list(_tiles(shape, tuple(2 * s for s in self._size)))
+        result, losses, small = torch.zeros(shape), [], math.prod(self._size)
+        for box in large:
+            losses.append(covered.loss(box))
+            result[box] = losses[-1] * min(small / math.prod(s.stop - s.start for s in box), 1.0)
+        left -= len(large)
+        for n in sorted(range(len(large)), key=lambda n: -abs(losses[n])):
+            parts = list(_halves(large[n]))
+            left -= len(parts)
+            if left < 0:
+                break
+            for part in parts:
+                result[part] = covered.loss(part)
+        return result
 
 
 class Covered:
@@ -77,3 +110,16 @@ def boxes(shape: tuple[int, int, int], size: tuple[int, int, int], overlap: floa
 
 def _meet(first: Boxed, second: Boxed) -> bool:
     return all(a.start < b.stop and b.start < a.stop for a, b in zip(first, second, strict=True))
+
+
+def _tiles(shape: Size, size: Size) -> Iterator[Boxed]:
+    """Boxes side by side, cut off at the border."""
+    for corner in product(*(range(0, n, s) for n, s in zip(shape, size, strict=True))):
+        yield tuple(slice(c, min(c + s, n)) for c, s, n in zip(corner, size, shape, strict=True))
+
+
+def _halves(box: Boxed) -> Iterator[Boxed]:
+    """The eight parts of a box."""
+    for sides in product(*(((s.start, (s.start + s.stop + 1) // 2), ((s.start + s.stop + 1) // 2, s.stop)) for s in box)):
+        if all(a < b for a, b in sides):
+            yield tuple(slice(a, b) for a, b in sides)
