@@ -1,4 +1,6 @@
-"""Ways of sampling against each other on held-out cases: `uncertainty.py [--data MSD] [--model NAME_OR_FOLDER ...] [--parts test]`.
+"""Ways of sampling against each other on held-out cases: `uncertainty.py [--data MSD] [--model NAME_OR_FOLDER] [--also FOLDER:SAMPLER[:SAMPLES] ...]`.
+
+The first row is the model's single pass; all ways of sampling that it can work with follow, then the ways of other models.
 
 Errors and calibration are judged where it is hard, within three voxels of a reference segment's boundary.
 """
@@ -53,22 +55,22 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, default=(data_folder() or Path()) / "msd_hippocampus")
-    parser.add_argument("--model", nargs="+", default=["hippocampus-mr"])
+    parser.add_argument("--model", default="hippocampus-mr")
+    parser.add_argument("--also", nargs="+", default=[], metavar="FOLDER:SAMPLER[:SAMPLES]", help="other models, each with one way of sampling")
     parser.add_argument("--parts", nargs="+", default=["test"], choices=PARTS)
     options = parser.parse_args()
     split = load_split(SPLIT, find_cases(options.data))
     cases = [case for part in options.parts for case in split[part]]
     runs = {}
-    for name in options.model:
+    for name, sampler, samples in [*((options.model, *way) for way in WAYS), *map(_other, options.also)]:
         bundle = api.load_model(name)
-        for sampler, samples in WAYS:
-            try:
-                api.estimate_uncertainty(cases[0].read(bundle.spec)[0], bundle, sampler=sampler, samples=samples)
-            except UncertaintyError:
-                continue
-            for case in tqdm(cases, desc=f"{bundle.spec.id}, {sampler}", unit="case"):
-                for mended, measured in measure(case, bundle, sampler, samples).items():
-                    runs.setdefault(f"{bundle.spec.id}, {sampler}{f', {samples} samples' if samples else ''}{mended}", []).append(measured)
+        try:
+            api.estimate_uncertainty(cases[0].read(bundle.spec)[0], bundle, sampler=sampler, samples=samples)
+        except UncertaintyError:
+            continue
+        for case in tqdm(cases, desc=f"{bundle.spec.id}, {sampler}", unit="case"):
+            for mended, measured in measure(case, bundle, sampler, samples).items():
+                runs.setdefault(f"{Path(name).name}, {sampler}{f', {samples} samples' if samples else ''}{mended}", []).append(measured)
     first = next(iter(runs.values()))
     rows = [("way", "time to first", "Dice", "AUROC of errors", "its gain", "AURC to first", "ECE", "NLL")]
     for name, measured in runs.items():
@@ -89,6 +91,11 @@ def main() -> None:
         f"{len(cases)} held-out cases ({', '.join(options.parts)}), within 3 voxels of a boundary; mean and 95 % bootstrap interval",
         rows,
     )
+
+
+def _other(text: str) -> tuple[str, str, int | None]:
+    folder, sampler, *samples = text.split(":")
+    return folder, sampler, int(samples[0]) if samples else None
 
 
 def measure(case: Case, bundle: api.ModelBundle, sampler: str, samples: int | None) -> dict[str, Measured]:
