@@ -1,4 +1,4 @@
-"""Ways of sampling against each other on held-out cases: `uncertainty.py [--data MSD] [--model NAME_OR_FOLDER] [--also FOLDER:SAMPLER[:SAMPLES] ...]`.
+"""Ways of sampling against each other on held-out cases: `uncertainty.py [--data MSD] [--model MODEL] [--also FOLDER:SAMPLER[:SAMPLES] ...]`.
 
 The first row is the model's single pass; all ways of sampling that it can work with follow, then the ways of other models.
 
