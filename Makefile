@@ -6,7 +6,7 @@ export PATH := $(abspath $(VENV)/bin):$(PATH)
 PIP = $(VENV)/bin/pip install --quiet --constraint constraints.txt
 PACKAGES = pyproject.toml train/pyproject.toml constraints.txt Testing/requirements-nnunet.txt
 
-.PHONY: help demo test lint bench bench-uncertainty clean
+.PHONY: help demo test lint bench bench-uncertainty bench-explanation clean
 help:
 	@echo "make demo    segment the hippocampi of a template head; results in demo-out/"
 	@echo "make test    check the style and run all tests"
@@ -51,6 +51,9 @@ bench-uncertainty: $(VENV)/test.installed
 	$(VENV)/bin/python Testing/benchmarks/uncertainty.py
 	$(VENV)/bin/python Testing/benchmarks/guarantees.py
 	$(VENV)/bin/python Testing/benchmarks/quality.py
+
+bench-explanation: $(VENV)/test.installed
+	$(VENV)/bin/python Testing/benchmarks/explanation.py
 
 clean:
 	rm -rf $(VENV) demo-out
