@@ -12,7 +12,7 @@ from deepseg.geometry import Geometry
 from deepseg.networks import build_network
 from deepseg.spec import NetworkSpec, WindowSpec
 
-SIDE, STEPS, CASES = 24, 160, 30
+SIDE, STEPS, CASES = 24, 160, 20
 
 
 def a_case(rng):
