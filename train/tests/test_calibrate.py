@@ -73,7 +73,7 @@ def test_a_new_case_gets_promises_and_a_strange_one_a_warning(calibrated, folder
     assert result.calibrated
     assert [report.name for report in result.reports] == [*_names(folder), "Ball"]
     truth, grid = read_label_array(folder / "data" / "labelsTr" / volume.name)
-    # A model of so little training may find its own answer bad, or the case strange: then there is no interval, neither of the segment nor of its group.
+    # A model of so little training may find its own answer bad, or the case strange: then neither the segment nor its group has an interval.
     rejected = {value for report, value in zip(result.reports, (1, 2), strict=False) if report.verdict == "reject"}
     for report, values in zip(result.reports, ([1], [2], [1, 2]), strict=True):
         assert (report.volume_interval_ml is None) == bool(result.findings or rejected & set(values))
