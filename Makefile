@@ -12,6 +12,7 @@ help:
 	@echo "make test    check the style and run all tests"
 	@echo "make bench   measure speed, memory and the worker against MONAI and nnU-Net; takes about an hour"
 	@echo "make bench-uncertainty   measure calibration, guarantees and the guard on held-out cases"
+	@echo "make bench-explanation   measure explanations against chance and edges on held-out cases"
 	@echo "make clean   remove .venv and demo-out"
 
 $(VENV)/bin/python:

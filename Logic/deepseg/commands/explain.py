@@ -20,6 +20,7 @@ METHODS = (
     "gradient-times-input",
     "relevance",
     "occlusion",
+    "coarse-occlusion",
     "attention-rollout",
 )
 """Keys of `deepseg.explanation.methods.METHODS`; importing that would load PyTorch."""

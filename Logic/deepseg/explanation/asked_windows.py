@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import nn
 
@@ -74,8 +72,3 @@ class AskedWindows:
 
     def __len__(self) -> int:
         return len(self.corners)
-
-    @property
-    def voxels(self) -> int:
-        """Of all windows together."""
-        return len(self) * math.prod(self.window.size)

@@ -30,9 +30,7 @@ def layers_of(spec: ModelSpec) -> dict[str, Strides]:
 
 
 def usual_layer(layers: dict[str, Strides]) -> str | None:
-    """The last layer that is coarser than the image, by measurement the best compromise between what is sharp and what is the network's own; else the
-    last but the output.
-    """
+    """The last of the outermost layers that are coarser than the image; else the last but the output. None where there is none."""
     coarser = [name for name, strides in layers.items() if max(strides) > 1 and "." not in name]
     return coarser[-1] if coarser else next(iter(list(layers)[-2:-1]), None)
 

@@ -40,7 +40,7 @@ def segment_reports(
         UncertaintyError: the level cannot be promised from so few calibration cases.
     """
     figures = quality_figures(facts, calibration.guard, spec) if calibration and way else {}
-    reports, doubtful = [], unusual
+    reports, rejected = [], set()
     for label in spec.labels:
         mask = where_any(array, (label.value,), spec.overlapping)
         expected = low_high = verdict = None
@@ -50,11 +50,12 @@ def segment_reports(
         if way:
             verdict = way.quality.verdict(expected, unusual)
         interval = None if unusual or verdict == "reject" else _volume_interval(label.name, [label.value], facts, way, level)
-        doubtful = doubtful or verdict == "reject"
+        if verdict == "reject":
+            rejected.add(label.value)
         reports.append(_report(label.name, [label.value], level, interval, expected, low_high, verdict, mask, entropy, facts, way))
     for name, values in calibration.groups.items() if calibration else ():
         mask = where_any(array, values, spec.overlapping)
-        interval = None if doubtful else _volume_interval(name, values, facts, way, level)
+        interval = None if unusual or rejected & set(values) else _volume_interval(name, values, facts, way, level)
         reports.append(_report(name, values, level, interval, None, None, None, mask, entropy, facts, way))
     return tuple(reports)
 

@@ -26,7 +26,7 @@ def shuffled(method: Method, asked: Asked, values: torch.Tensor) -> float:
             flat = tensor.data.flatten()
             tensor.data = flat[torch.randperm(len(flat), generator=generator)].reshape(tensor.shape)
         members.append(other)
-    passes = Passes(WindowNetwork(members, network.spec, network.precision), asked.passes.question)
+    passes = Passes(WindowNetwork(members, network.spec, network.precision), asked.passes.question, asked.passes.on_window)
     return rank_correlation(values, method.attribute(replace(asked, passes=passes)))
 
 
@@ -37,7 +37,7 @@ def another_label(method: Method, asked: Asked, values: torch.Tensor) -> float |
         return None
     first = 0 if question.overlapping else 1
     others = [channel for channel in range(first, question.channels) if channel != question.channel] or [0]
-    passes = Passes(asked.passes.network, replace(question, channel=others[0]))
+    passes = Passes(asked.passes.network, replace(question, channel=others[0]), asked.passes.on_window)
     return _correlation(values, method.attribute(replace(asked, passes=passes)))
 
 

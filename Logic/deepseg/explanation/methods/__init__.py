@@ -10,7 +10,7 @@ from deepseg.explanation.methods.gradient_times_input import GradientTimesInput
 from deepseg.explanation.methods.hires_cam import HiResCam
 from deepseg.explanation.methods.integrated_gradients import IntegratedGradients
 from deepseg.explanation.methods.method import Asked, Method
-from deepseg.explanation.methods.occlusion import Occlusion
+from deepseg.explanation.methods.occlusion import CoarseToFineOcclusion, Occlusion
 from deepseg.explanation.methods.relevance_propagation import RelevancePropagation
 from deepseg.explanation.methods.smooth_grad import SmoothGrad
 
@@ -23,6 +23,7 @@ METHODS: dict[str, Method] = {
     "gradient-times-input": GradientTimesInput(),
     "relevance": RelevancePropagation(),
     "occlusion": Occlusion(),
+    "coarse-occlusion": CoarseToFineOcclusion(),
     "attention-rollout": AttentionRollout(),
 }
 
