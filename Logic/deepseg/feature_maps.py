@@ -16,16 +16,23 @@ def feature_maps(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
 
     Two axes for a 2D network. Empty for a network that computes with the values of its tensors.
     """
-    network = blank_network(spec).eval()
     size, channels = list(spec.window.size), len(spec.inputs)
     if (across := spec.window.slice_axis) is not None:
         del size[across]
         channels *= 2 * spec.window.slice_context + 1
+    key = repr((spec.network, size, channels))
+    if key not in _KEPT:
+        _KEPT.clear()
+        _KEPT[key] = _found(blank_network(spec).eval(), (1, channels, *size))
+    return dict(_KEPT[key])
+
+
+def _found(network: nn.Module, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
     found: dict[str, tuple[int, ...]] = {}
 
     def noted(name: str) -> Callable[[nn.Module, object, object], None]:
         def note(module: nn.Module, inputs: object, output: object) -> None:
-            if isinstance(output, torch.Tensor) and output.ndim == len(size) + 2:
+            if isinstance(output, torch.Tensor) and output.ndim == len(shape):
                 found[name] = tuple(output.shape[2:])
 
         return note
@@ -33,10 +40,14 @@ def feature_maps(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
     hooks = [module.register_forward_hook(noted(name)) for name, module in network.named_modules() if name]
     try:
         with torch.no_grad():
-            network(torch.empty((1, channels, *size), device="meta"))
+            network(torch.empty(shape, device="meta"))
     except Exception:  # whatever a network says when it meets tensors without values
         return {}
     finally:
         for hook in hooks:
             hook.remove()
     return {name: found[name] for name, _ in network.named_modules() if name in found}
+
+
+_KEPT: dict[str, dict[str, tuple[int, ...]]] = {}
+"""Those of the last model: finding them costs a tenth of a pass of a small network, and every map asks for them."""

@@ -1,29 +1,36 @@
 """Ways of explaining against each other on held-out cases: `explanation.py [--data MSD] [--model NAME_OR_FOLDER] [--cases N] [--method ...]`.
 
-Each map is asked why the first label is where the model puts it, and tested. Then what Grad-CAM and occlusion cost beside bare forward passes.
+Each way is asked why the first label is where the model puts it, and its maps are tested, in a process of its own with one thread.
+Then what Grad-CAM and occlusion cost beside bare forward passes.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.stats import wilcoxon
+from scipy.stats import spearmanr, wilcoxon
 from table import show
 from tqdm import tqdm
 from volumes import data_folder
 
 from deepseg import api
-from deepseg.explanation.checks.curves import curves, edges, noise
+from deepseg.explanation.checks.agreement import another_label, shuffled, with_noise
+from deepseg.explanation.checks.curves import Revealing, edges, noise
+from deepseg.explanation.layers import layers_of, usual_layer
 from deepseg.explanation.methods import METHODS, Asked
-from deepseg.explanation.methods.occlusion import Occlusion, boxes
+from deepseg.explanation.methods.occlusion import CoarseToFineOcclusion, Occlusion, boxes
 from deepseg.explanation.passes import Passes
 from deepseg.explanation.question import Question
+from deepseg.heap import freed_memory_kept
 from deepseg.inference import window_at
 from deepseg.preprocessing import prepare, prepare_labels
 from deepseg.window_network import WindowNetwork
@@ -31,7 +38,10 @@ from deepseg_train.dataset import Case, find_cases
 from deepseg_train.split import load_split
 
 SPLIT = Path(__file__).resolve().parents[2] / "train/configs/hippocampus_split.json"
+RIVALS = {"chance": lambda image: noise(image, 0), "edges": edges}
 _DRAWS, _REPEATS = 2000, 5
+_TOO_SLOW = ("occlusion", "attention-rollout")
+"""The one needs a thousand passes a case; the other a transformer."""
 
 
 def main() -> None:
@@ -40,47 +50,69 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=(data_folder() or Path()) / "msd_hippocampus")
     parser.add_argument("--model", default="hippocampus-mr")
     parser.add_argument("--cases", type=int, default=31, help="of the test part")
-    parser.add_argument("--method", nargs="+", default=[name for name in METHODS if name not in ("occlusion", "attention-rollout")])
-    parser.add_argument("--layer", help="for CAM methods (default: the usual one)")
+    parser.add_argument("--method", nargs="*", default=[name for name in METHODS if name not in _TOO_SLOW], help="NAME, or NAME@LAYER for a CAM")
+    parser.add_argument("--no-costs", action="store_true", help="leave out the second table, which wants a computer that does nothing else")
     options = parser.parse_args()
-    bundle = api.load_model(options.model)
     cases = load_split(SPLIT, find_cases(options.data))["test"][: options.cases]
-    rows = [("method", "deletion", "insertion", "p against chance", "p against edges", "shuffled", "noise", "passed all", "s")]
-    rivals = [rival_areas(case, bundle) for case in tqdm(cases, desc="chance and edges", unit="case")]
-    rows += [(name, *(interval([rival[name][n] for rival in rivals]) for n in (0, 1)), *[""] * 6) for name in ("chance", "edges")]
-    for name in options.method:
-        results = []
-        for case in tqdm(cases, desc=name, unit="case"):
-            volume, _ = case.read(bundle.spec)
-            results.append(
-                api.explain(volume, bundle, bundle.spec.labels[0].value, method=name, layer=options.layer if METHODS[name].needs_layer else None)
-            )
-        rows.append(row(name, results, rivals))
-    show(f"Explanations of {bundle.spec.labels[0].name} on {len(cases)} held-out cases; {bundle.spec.id}; mean and 95 % bootstrap interval", rows)
-    show_costs(bundle, cases[0])
-    print(f"Most memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
+    if options.method:
+        show_methods(options.model, cases, options.method)
+    if not options.no_costs:
+        show_costs(api.load_model(options.model), cases[0])
 
 
-def row(name: str, results: list[api.Explanation], rivals: list[dict[str, tuple[float, float]]]) -> tuple[str, ...]:
-    """One method's line; p: the larger one of deletion and insertion."""
-    found = [{check.name: check for check in result.checks} for result in results]
-    deletion, insertion = ([checks[kind].value for checks in found] for kind in ("deletion", "insertion"))
-    worst = []
-    for rival in ("chance", "edges"):
-        less = wilcoxon(deletion, [one[rival][0] for one in rivals], alternative="less").pvalue
-        more = wilcoxon(insertion, [one[rival][1] for one in rivals], alternative="greater").pvalue
-        worst.append(f"{max(less, more):.1e}")
-    shuffled, noisy = (np.mean([checks[kind].value for checks in found]) for kind in ("shuffled weights", "noise"))
-    passed = np.mean([not result.failed for result in results])
-    seconds = np.median([result.seconds["explaining"] for result in results])
-    return name, interval(deletion), interval(insertion), *worst, f"{shuffled:.2f}", f"{noisy:.2f}", f"{passed:.2f}", f"{seconds:.2f}"
+def show_methods(model: str, cases: list[Case], methods: list[str]) -> None:
+    """The table of methods, each measured in a process of its own."""
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), max_tasks_per_child=1) as pool:
+        waiting = {name: pool.submit(measured, name, model, cases) for name in (*RIVALS, *methods)}
+        found = {}
+        for name, future in waiting.items():
+            found[name] = future.result()
+            print(f"{name}: done", flush=True)
+    heads = ("method", "deletion", "insertion", "p against chance", "p against edges", "shuffled weights", "its strengths", "another label", "noise")
+    rows = [(*heads, "s a map", "passes", "memory (GB)")]
+    for name, figures in found.items():
+        areas = [interval(figures[kind]) for kind in ("deletion", "insertion")]
+        rows.append((name, *areas, *([""] * 9 if name in RIVALS else rest_of_row(figures, found))))
+    show(f"Explanations of the first label on {len(cases)} held-out cases; {model}; mean and 95 % bootstrap interval, or mean and extremes", rows)
 
 
-def rival_areas(case: Case, bundle: api.ModelBundle) -> dict[str, tuple[float, float]]:
-    """Deletion and insertion area of maps that know nothing of the model."""
-    passes, image = asked_of(case, bundle)
-    found = {"chance": curves(passes, image, noise(image, 0)), "edges": curves(passes, image, edges(image))}
-    return {name: (curve.deletion_area, curve.insertion_area) for name, curve in found.items()}
+def rest_of_row(figures: dict[str, list[float]], found: dict[str, dict[str, list[float]]]) -> list[str]:
+    """What a method has and its rivals have not; p: the larger one of deletion and insertion."""
+    told = []
+    for rival in RIVALS:
+        less = wilcoxon(figures["deletion"], found[rival]["deletion"], alternative="less").pvalue
+        more = wilcoxon(figures["insertion"], found[rival]["insertion"], alternative="greater").pvalue
+        told.append(f"{max(less, more):.1e}")
+    for kind in ("shuffled", "strengths", "label", "noise"):
+        told.append(f"{np.mean(figures[kind]):.2f} ({min(figures[kind]):.2f} to {max(figures[kind]):.2f})")
+    return [*told, f"{np.median(figures['seconds']):.1f}", f"{np.median(figures['passes']):.0f}", f"{figures['memory'][0]:.2f}"]
+
+
+def measured(name: str, model: str, cases: list[Case]) -> dict[str, list[float]]:
+    """Areas, likenesses, seconds and passes of a method's maps by case, and the most memory; areas alone of a rival."""
+    torch.set_num_threads(1)
+    bundle, found = api.load_model(model), {}
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with freed_memory_kept():
+        for case in tqdm(cases, desc=name, unit="case", mininterval=60):
+            passes, image = asked_of(case, bundle)
+            figures = {}
+            if name in RIVALS:
+                values = RIVALS[name](image)
+            else:
+                method, layer = METHODS[name.partition("@")[0]], name.partition("@")[2] or usual_layer(layers_of(bundle.spec))
+                asked = Asked(passes, image, layer if method.needs_layer else None)
+                begin, count = time.perf_counter(), passes.count
+                values = method.attribute(asked)
+                figures |= {"seconds": time.perf_counter() - begin, "passes": (passes.count - count) / len(passes.windows)}
+                figures["memory"] = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e6
+                figures["shuffled"], figures["strengths"] = shuffled(method, asked, values)
+                figures |= {"label": another_label(method, asked, values), "noise": with_noise(method, asked, values)}
+            curves = Revealing(passes, image).curves(values)
+            figures |= {"deletion": curves.deletion_area, "insertion": curves.insertion_area}
+            for kind, value in figures.items():
+                found.setdefault(kind, []).append(value)
+    return found
 
 
 def asked_of(case: Case, bundle: api.ModelBundle) -> tuple[Passes, torch.Tensor]:
@@ -94,7 +126,7 @@ def asked_of(case: Case, bundle: api.ModelBundle) -> tuple[Passes, torch.Tensor]
 
 
 def show_costs(bundle: api.ModelBundle, case: Case) -> None:
-    """Times in units of bare forward passes over the same windows."""
+    """Times in units of bare forward passes over the same windows, and how the quick occlusion ranks regions against the full one."""
     passes, image = asked_of(case, bundle)
     windows = passes.windows
     padded = windows.pad(image)
@@ -104,27 +136,28 @@ def show_costs(bundle: api.ModelBundle, case: Case) -> None:
             for corner in windows.corners:
                 passes.network(window_at(padded, corner, windows.window)[None])
 
-    bare = best(forward)
     rows = [("what", "time / bare forward passes", "limit")]
-    for layer in ("bottleneck", "upsamples.1", "upsamples.2"):
-        rows.append(
-            (f"Grad-CAM at {layer}", f"{best(lambda layer=layer: METHODS['grad-cam'].attribute(Asked(passes, image, layer))) / bare:.2f}", "1.8")
-        )
-    size = (16, 16, 16)
-    count = len(list(boxes(tuple(image.shape[1:]), size, 0.0)))
-    seconds = best(lambda: Occlusion(size, 0.0).attribute(Asked(passes, image)))
-    rows.append((f"occlusion by {count} boxes", f"{seconds / bare / (count + 1):.2f}", "1.1"))
-    show(f"Costs; one pass over {len(windows)} windows takes {1000 * bare:.0f} ms", rows)
+    # As every run keeps it, see Attempts.
+    with freed_memory_kept():
+        for layer in ("bottleneck", "upsamples.1", "upsamples.2"):
+            bare, taken = together(forward, lambda layer=layer: METHODS["grad-cam"].attribute(Asked(passes, image, layer)))
+            rows.append((f"Grad-CAM at {layer}", f"{taken / bare:.2f}", "1.8"))
+        size = (16, 16, 16)
+        count = len(list(boxes(tuple(image.shape[1:]), size, 0.0))) + 1
+        bare, taken = together(lambda: [forward() for _ in range(count)], lambda: Occlusion(size, 0.0).attribute(Asked(passes, image)))
+        rows.append((f"occlusion by {count - 1} boxes, and once by none", f"{taken / bare:.2f}", "1.1"))
+    show(f"Costs over {len(windows)} windows", rows)
 
 
-def best(work: Callable[[], None]) -> float:
-    """Seconds, the median of several runs."""
+def together(*works: Callable[[], None]) -> list[float]:
+    """Seconds that each takes, the medians of several runs in turn."""
     times = []
     for _ in range(_REPEATS):
-        begin = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - begin)
-    return float(np.median(times))
+        for work in works:
+            begin = time.perf_counter()
+            work()
+            times.append(time.perf_counter() - begin)
+    return np.median(np.reshape(times, (_REPEATS, -1)), 0).tolist()
 
 
 def interval(values: list[float]) -> str:

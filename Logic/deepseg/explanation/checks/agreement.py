@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import nn
 
 from deepseg.explanation.methods.method import Asked, Method
 from deepseg.explanation.passes import Passes
-from deepseg.window_network import WindowNetwork
 
 _SMALL_NOISE = 0.02
 """Deviation as a share of the image's range: a reader would not see it."""
 
 
-def shuffled(method: Method, asked: Asked, values: torch.Tensor) -> float:
-    """Rank correlation of the map's strength with that of the same network with its weights shuffled (Adebayo et al. 2018, arXiv:1810.03292)."""
-    network, generator = asked.passes.network, torch.Generator().manual_seed(asked.seed)
-    members = []
-    for member in network.members:
-        other = copy.deepcopy(member)
-        for tensor in other.parameters():
-            flat = tensor.data.flatten()
-            tensor.data = flat[torch.randperm(len(flat), generator=generator)].reshape(tensor.shape)
-        members.append(other)
-    passes = Passes(WindowNetwork(members, network.spec, network.precision), asked.passes.question, asked.passes.on_window)
-    return rank_correlation(values, method.attribute(replace(asked, passes=passes)))
+def shuffled(method: Method, asked: Asked, values: torch.Tensor) -> tuple[float, float]:
+    """Rank correlation of the map with that of the same network with its weights shuffled, signs and all, and of the strengths alone.
+
+    Adebayo et al. 2018, arXiv:1810.03292, tell both: methods that multiply by the image mark its details with any network, and only what
+    these speak for, the signs, tells networks apart.
+    """
+    passes = asked.passes
+    with _shuffled_weights(passes.network.members, asked.seed):
+        other = method.attribute(replace(asked, passes=Passes(passes.network, passes.question, passes.on_window)))
+    return rank_correlation(values, other), rank_correlation(values.abs(), other.abs())
+
+
+@contextmanager
+def _shuffled_weights(networks: Sequence[nn.Module], seed: int) -> Iterator[None]:
+    """While the block runs, the values of each tensor of weights are in another order. Networks are not copied: some hold on to their last answers."""
+    generator = torch.Generator().manual_seed(seed)
+    kept = [(weights, weights.data) for network in networks for weights in network.parameters()]
+    try:
+        for weights, data in kept:
+            weights.data = data.flatten()[torch.randperm(data.numel(), generator=generator)].reshape(data.shape)
+        yield
+    finally:
+        for weights, data in kept:
+            weights.data = data
 
 
 def another_label(method: Method, asked: Asked, values: torch.Tensor) -> float | None:
@@ -42,7 +55,7 @@ def another_label(method: Method, asked: Asked, values: torch.Tensor) -> float |
 
 
 def with_noise(method: Method, asked: Asked, values: torch.Tensor) -> float:
-    """Rank correlation of the map's strength with that of the image with noise nobody would see."""
+    """Rank correlation of the map with that of the image with noise nobody would see."""
     flat = asked.image.flatten(1)
     width = _SMALL_NOISE * (flat.amax(1) - flat.amin(1))[:, None, None, None]
     noise = torch.randn(asked.image.shape, generator=torch.Generator().manual_seed(asked.seed))
@@ -57,8 +70,8 @@ def share_inside(values: torch.Tensor, where: torch.Tensor, reach: int = 2) -> f
 
 
 def rank_correlation(first: torch.Tensor, second: torch.Tensor) -> float:
-    """Spearman's, of strengths."""
-    return _correlation(*(torch.from_numpy(_ranks(values.abs().flatten().numpy())) for values in (first, second)))
+    """Spearman's."""
+    return _correlation(*(torch.from_numpy(_ranks(values.flatten().numpy())) for values in (first, second)))
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

@@ -37,19 +37,25 @@ class Curves:
         return _area(self.insertion)
 
 
-def curves(passes: Passes, image: torch.Tensor, values: torch.Tensor) -> Curves:
-    """For a map (I, J, K) of an image (C, I, J, K); what is largest comes first."""
-    hidden = blurred(image, passes.network.spec)
-    order = torch.argsort(values.flatten(), descending=True, stable=True)
-    rank = torch.empty_like(order)
-    rank[order] = torch.arange(len(order))
-    rank = rank.reshape(values.shape)
-    deletion, insertion = [], []
-    for share in SHARES:
-        chosen = rank < round(share * rank.numel())
-        deletion.append(passes.certainty(torch.where(chosen, hidden, image)))
-        insertion.append(passes.certainty(torch.where(chosen, image, hidden)))
-    return Curves(tuple(deletion), tuple(insertion))
+class Revealing:
+    """One image (C, I, J, K) of which parts are blurred away, or brought back, in the order that maps tell."""
+
+    def __init__(self, passes: Passes, image: torch.Tensor) -> None:
+        self._passes, self._image, self._hidden = passes, image, blurred(image, passes.network.spec)
+        self._whole, self._nothing = (passes.certainty(one) for one in (self._image, self._hidden))
+
+    def curves(self, values: torch.Tensor) -> Curves:
+        """By a map (I, J, K); what is largest comes first."""
+        order = torch.argsort(values.flatten(), descending=True, stable=True)
+        rank = torch.empty_like(order)
+        rank[order] = torch.arange(len(order))
+        rank = rank.reshape(values.shape)
+        deletion, insertion = [self._whole], [self._nothing]
+        for share in SHARES[1:-1]:
+            chosen = rank < round(share * rank.numel())
+            deletion.append(self._passes.certainty(torch.where(chosen, self._hidden, self._image)))
+            insertion.append(self._passes.certainty(torch.where(chosen, self._image, self._hidden)))
+        return Curves((*deletion, self._nothing), (*insertion, self._whole))
 
 
 def edges(image: torch.Tensor) -> torch.Tensor:

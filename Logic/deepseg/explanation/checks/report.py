@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from deepseg.explanation.checks.agreement import another_label, share_inside, shuffled, with_noise
-from deepseg.explanation.checks.curves import SHARES, Curves, curves, edges, noise
+from deepseg.explanation.checks.curves import SHARES, Curves, Revealing, edges, noise
 from deepseg.explanation.methods.method import Asked, Method
 from deepseg.results import ExplanationCheck
 
-CHECK_PASSES = 6 * len(SHARES)
+CHECK_PASSES = 6 * (len(SHARES) - 2) + 2
 """Over all windows, for the curves of the map, of edges and of a map that knows nothing."""
 _MOST_ALIKE_SHUFFLED, _MOST_ALIKE_LABELS, _LEAST_ALIKE_NOISE = 0.5, 0.9, 0.5
 
 
 def checked(method: Method, asked: Asked, values: object) -> tuple[ExplanationCheck, ...]:
-    """The tests of a map (I, J, K) that `method` drew for `asked`; the map is tested as its strength tells, what speaks for it first."""
+    """The tests of a map (I, J, K) that `method` drew for `asked`."""
     passes, image = asked.passes, asked.image
-    own, by_edges, by_chance = (curves(passes, image, one) for one in (values, edges(image), noise(image, asked.seed)))
+    revealing = Revealing(passes, image)
+    own, by_edges, by_chance = (revealing.curves(one) for one in (values, edges(image), noise(image, asked.seed)))
+    likeness, of_strengths = shuffled(method, asked, values)
+    told = f"likeness with the map of shuffled weights: {likeness:.2f}, expected between -{_MOST_ALIKE_SHUFFLED} and {_MOST_ALIKE_SHUFFLED}"
+    told += f"; of the strengths without their signs {of_strengths:.2f}"
     found = [
         _curve("deletion", "blurring what it marks first", own, by_edges, by_chance),
         _curve("insertion", "bringing back what it marks first", own, by_edges, by_chance),
-        _limit("shuffled weights", "likeness with the map of shuffled weights", shuffled(method, asked, values), most=_MOST_ALIKE_SHUFFLED),
+        ExplanationCheck("shuffled weights", likeness, _MOST_ALIKE_SHUFFLED, abs(likeness) <= _MOST_ALIKE_SHUFFLED, told),
     ]
     if (other := another_label(method, asked, values)) is not None:
         found.append(_limit("another label", "likeness with another label's map", other, most=_MOST_ALIKE_LABELS))

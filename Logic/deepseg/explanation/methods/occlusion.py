@@ -77,8 +77,8 @@ class Covered:
         self._padded = passes.windows.pad(image)
         # Voxel numbers tell which part of the padded image a box is.
         self._first = [max(size - n, 0) // 2 for size, n in zip(passes.windows.window.size, image.shape[1:], strict=True)]
-        self.before = passes.number(image)
         self._locals = self._ask(range(len(passes.windows)), self._padded) if self._linear else []
+        self.before = sum(self._locals) if self._linear else passes.number(image)
 
     def loss(self, box: Boxed) -> float:
         """How much less the number is without what lies in the box."""
