@@ -7,6 +7,7 @@ Then what Grad-CAM and occlusion cost beside bare forward passes.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import resource
 import time
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.stats import spearmanr, wilcoxon
+from scipy.stats import wilcoxon
 from table import show
 from tqdm import tqdm
 from volumes import data_folder
@@ -27,7 +28,7 @@ from deepseg.explanation.checks.agreement import another_label, shuffled, with_n
 from deepseg.explanation.checks.curves import Revealing, edges, noise
 from deepseg.explanation.layers import layers_of, usual_layer
 from deepseg.explanation.methods import METHODS, Asked
-from deepseg.explanation.methods.occlusion import CoarseToFineOcclusion, Occlusion, boxes
+from deepseg.explanation.methods.occlusion import Lattice, Occlusion
 from deepseg.explanation.passes import Passes
 from deepseg.explanation.question import Question
 from deepseg.heap import freed_memory_kept
@@ -143,7 +144,7 @@ def show_costs(bundle: api.ModelBundle, case: Case) -> None:
             bare, taken = together(forward, lambda layer=layer: METHODS["grad-cam"].attribute(Asked(passes, image, layer)))
             rows.append((f"Grad-CAM at {layer}", f"{taken / bare:.2f}", "1.8"))
         size = (16, 16, 16)
-        count = len(list(boxes(tuple(image.shape[1:]), size, 0.0))) + 1
+        count = math.prod(Lattice(tuple(image.shape[1:]), size, 0.0).shape) + 1
         bare, taken = together(lambda: [forward() for _ in range(count)], lambda: Occlusion(size, 0.0).attribute(Asked(passes, image)))
         rows.append((f"occlusion by {count - 1} boxes, and once by none", f"{taken / bare:.2f}", "1.1"))
     show(f"Costs over {len(windows)} windows", rows)

@@ -57,6 +57,8 @@ class SegmentFacts:
         roughness: voxels at its surface over its voxels to the power of 2/3.
         pieces: connected components.
         extent_mm: of the box around it, along the grid's axes; 0 where it is empty.
+        at_border: its voxels on the faces of the image over all of its voxels.
+        doubtful: voxels with a probability from 0.1 to 0.9 over the sum of its probabilities.
     """
 
     volume_ml: float
@@ -67,6 +69,8 @@ class SegmentFacts:
     roughness: float
     pieces: int
     extent_mm: tuple[float, float, float]
+    at_border: float
+    doubtful: float
 
     @staticmethod
     def of(mask: np.ndarray, likeliest: np.ndarray, mended: np.ndarray, raw: np.ndarray, geometry: Geometry) -> SegmentFacts:
@@ -89,6 +93,8 @@ class SegmentFacts:
             float(surface.sum()) / max(count, 1) ** (2 / 3),
             int(sitk.GetArrayFromImage(sitk.ConnectedComponent(image, True)).max()),
             tuple(map(float, extent)),
+            _on_faces(mask) / max(count, 1),
+            float(((mended > 0.1) & (mended < 0.9)).sum()) / max(float(mended.sum(dtype=np.float64)), 1.0),
         )
 
 
@@ -128,6 +134,11 @@ def _sharpness(channel: np.ndarray) -> tuple[float, float]:
 
 def _tilt(geometry: Geometry) -> float:
     return float(np.degrees(np.arccos(np.abs(geometry.directions).max(0).clip(0, 1))).max())
+
+
+def _on_faces(mask: np.ndarray) -> int:
+    """Voxels on each face of the grid, those on an edge for both of its faces; a grid of one slice has no faces along it."""
+    return sum(int(mask.take(end, axis).sum()) for axis in range(3) if mask.shape[axis] > 1 for end in (0, -1))
 
 
 def _expected_dice(mask: np.ndarray, probabilities: np.ndarray) -> float:

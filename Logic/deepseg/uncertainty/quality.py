@@ -21,7 +21,9 @@ class QualityPredictor:
     """Small networks, averaged, on figures of a segment and its run; fitted on calibration cases as they are and spoilt on purpose.
 
     Attributes:
-        center, scale: (N) of the figures.
+        deep_center, deep_scale: (D) of the network's features, which come last among the figures; empty where it tells none.
+        components: (K, D) their principal components, the figures that the networks see in their place.
+        center, scale: (N) of the figures then.
         hidden, hidden_bias: (M, H, N) and (M, H).
         output, output_bias: (M, H) and (M).
         doubt: (3) coefficients of the logarithm of the error to expect, by powers of the logit of the predicted Dice.
@@ -31,6 +33,9 @@ class QualityPredictor:
         acceptable: true Dice that both are about.
     """
 
+    deep_center: np.ndarray
+    deep_scale: np.ndarray
+    components: np.ndarray
     center: np.ndarray
     scale: np.ndarray
     hidden: np.ndarray
@@ -44,7 +49,8 @@ class QualityPredictor:
     acceptable: float
 
     def predict(self, figures: np.ndarray) -> np.ndarray:
-        """Dice expected of figures (..., N): the first one is the logit of what the probabilities alone promise, the networks correct it."""
+        """Dice expected of figures (..., P + D): the first is the logit of what the probabilities alone promise, the networks correct it."""
+        figures = summarised(figures, self.deep_center, self.deep_scale, self.components)
         normal = ((figures - self.center) / self.scale).clip(-_FURTHEST, _FURTHEST)
         inner = np.tanh(np.einsum("mhn,...n->...mh", self.hidden, normal) + self.hidden_bias)
         return _sigmoid(figures[..., 0] + (np.einsum("mh,...mh->...m", self.output, inner) + self.output_bias).mean(-1))
@@ -70,17 +76,26 @@ class QualityPredictor:
         return "accept" if self.accept is not None and predicted >= self.accept and not unusual else "review"
 
     def to_json(self) -> dict[str, Any]:
-        return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in self.__dict__.items()}
+        return {name: _shortened(value) if isinstance(value, np.ndarray) else value for name, value in self.__dict__.items()}
 
     @staticmethod
     def from_json(section: dict[str, Any]) -> QualityPredictor:
-        return QualityPredictor(**{name: np.asarray(value, float) if isinstance(value, list) else value for name, value in section.items()})
+        arrays = {name: np.asarray(value, float) if isinstance(value, list) else value for name, value in section.items()}
+        return QualityPredictor(**arrays | {"components": arrays["components"].reshape(-1, len(arrays["deep_center"]))})
+
+
+def summarised(figures: np.ndarray, deep_center: np.ndarray, deep_scale: np.ndarray, components: np.ndarray) -> np.ndarray:
+    """Figures (..., P + D) with K principal components in place of the D deep ones: (..., P + K)."""
+    own = figures.shape[-1] - len(deep_center)
+    return np.concatenate([figures[..., :own], (figures[..., own:] - deep_center) / deep_scale @ components.T], -1)
 
 
 def quality_figures(facts: Facts, guard: Guard, spec: ModelSpec) -> dict[int, np.ndarray]:
-    """What a predictor looks at, by label value: the segment's own figures, the worst of the other segments', and how unusual the run is."""
+    """What a predictor looks at, by label value: the segment's own figures, the worst of the other segments', how unusual the run is, and the
+    network's features."""
     figures = figures_of(facts, spec)
-    deep = guard.deep.distances(facts.deep) if guard.deep and facts.deep is not None else (1.0, 1.0)
+    known = guard.deep is not None and facts.deep is not None
+    deep = guard.deep.distances(facts.deep) if known else (1.0, 1.0)
     image = [np.log(guard.checks[name].score(figures[name]) + 0.1) for name in ("intensities", "sharpness")]
     found = {}
     for label in spec.labels:
@@ -88,7 +103,7 @@ def quality_figures(facts: Facts, guard: Guard, spec: ModelSpec) -> dict[int, np
         others = [facts.segments[other.value] for other in spec.labels if other is not label] or [own]
         volume = guard.checks[f"volume of {label.name}"]
         unusual = (figures[f"volume of {label.name}"] - volume.mean) / volume.deviation
-        shape = guard.checks[f"shape of {label.name}"].score(figures[f"shape of {label.name}"])
+        shape = figures[f"shape of {label.name}"]
         found[label.value] = np.array(
             [
                 _logit(own.expected_dice),
@@ -97,9 +112,14 @@ def quality_figures(facts: Facts, guard: Guard, spec: ModelSpec) -> dict[int, np
                 min(_logit(other.expected_dice) for other in others),
                 max(other.band_entropy for other in others),
                 float(unusual[0]),
-                np.log(shape + 0.1),
+                np.log(guard.checks[f"shape of {label.name}"].score(shape) + 0.1),
                 *np.log(np.asarray(deep) + 0.1),
                 *image,
+                *figures["sharpness"],
+                *shape,
+                own.at_border,
+                np.log(own.doubtful + 0.01),
+                *(facts.deep if known else ()),
             ]
         )
     return found
@@ -112,3 +132,8 @@ def _logit(share: float | np.ndarray) -> float | np.ndarray:
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-x))
+
+
+def _shortened(values: np.ndarray) -> Any:
+    """Five digits are more than these figures hold."""
+    return [_shortened(item) for item in values] if values.ndim else float(f"{values:.5g}")

@@ -7,27 +7,79 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from deepseg.uncertainty.quality import QualityPredictor
+from deepseg.spec import ModelSpec
+from deepseg.uncertainty.facts import Facts
+from deepseg.uncertainty.ood import Guard
+from deepseg.uncertainty.quality import QualityPredictor, quality_figures, summarised
 
 ACCEPTABLE = 0.8
 """Dice from which on a segment counts as good."""
-_MEMBERS, _HIDDEN, _STEPS, _FOLDS = 8, 12, 600, 5
+_COMPONENTS = 24
+_MEMBERS, _HIDDEN, _STEPS, _FOLDS = 8, 24, 1200, 5
 _RATE, _DECAY = 0.02, 2e-3
-_NOISE = 0.3
+_NOISE = 0.5
 """Deviation of what is added to the figures at each step, in their own: the cases are few, and their figures must not be learnt by heart."""
+_WEIGHT = 4.0
+"""Of a held-out case against a training case."""
 _SURE = 0.95
 """Share of accepted segments that are good, and of rejected ones that are not, among cases the fit did not see."""
 
 
-def fit_quality(figures: np.ndarray, true: np.ndarray, cases: np.ndarray, acceptable: float = ACCEPTABLE) -> QualityPredictor:
-    """Fit on figures (R, N) of segments, their true Dice (R), and the number (R) of the case each is from.
+class Rows:
+    """Segments of images, as they are and spoilt: their figures, their true Dice, and the number of the case each is from."""
 
-    Errors and thresholds come from cross-validation over cases; the predictor itself from all of them.
+    def __init__(self, guard: Guard, spec: ModelSpec) -> None:
+        self._guard, self._spec = guard, spec
+        self._figures: list[np.ndarray] = []
+        self._true: list[float] = []
+        self._cases: list[int] = []
+        self.deep = 0
+        """How many of the figures, the last ones, are the network's features."""
+
+    def add(self, facts: Facts, dice: dict[int, float], case: int) -> None:
+        """The segments of one run that are not empty, with their true Dice by label value."""
+        figures = quality_figures(facts, self._guard, self._spec)
+        self.deep = len(facts.deep) if self._guard.deep is not None and facts.deep is not None else 0
+        for value, true in dice.items():
+            if facts.segments[value].volume_ml > 0:
+                self._figures.append(figures[value])
+                self._true.append(true)
+                self._cases.append(case)
+
+    @property
+    def figures(self) -> np.ndarray:
+        """(R, N)."""
+        return np.array(self._figures)
+
+    @property
+    def true(self) -> np.ndarray:
+        """(R)."""
+        return np.array(self._true)
+
+    @property
+    def cases(self) -> np.ndarray:
+        """(R)."""
+        return np.array(self._cases)
+
+
+def fit_quality(held: Rows, trained: Rows, acceptable: float = ACCEPTABLE) -> QualityPredictor:
+    """Fit on held-out cases as they are and spoilt, and on spoilt ones of those that the model was trained on, which are more in number.
+
+    Errors and thresholds come from cross-validation over the held-out cases; the predictor itself from all of them.
     """
-    unseen, folds = np.empty(len(true)), cases % _FOLDS
+    figures, true, folds = held.figures, held.true, held.cases % _FOLDS
+
+    def fitted(kept: np.ndarray) -> QualityPredictor:
+        if not len(trained.true):
+            return _fit_networks(figures[kept], true[kept], np.zeros(kept.sum(), bool), held.deep, acceptable)
+        seen = np.arange(kept.sum() + len(trained.true)) >= kept.sum()
+        both = [np.concatenate(parts) for parts in ((figures[kept], trained.figures), (true[kept], trained.true))]
+        return _fit_networks(*both, seen, held.deep, acceptable)
+
+    unseen = np.empty(len(true))
     for fold in np.unique(folds):
-        unseen[folds == fold] = _fit_networks(figures[folds != fold], true[folds != fold], acceptable).predict(figures[folds == fold])
-    predictor = _fit_networks(figures, true, acceptable)
+        unseen[folds == fold] = fitted(folds != fold).predict(figures[folds == fold])
+    predictor = fitted(np.ones(len(folds), bool))
     errors = np.abs(unseen - true)
     x = np.log(unseen.clip(0.005, 0.995) / (1 - unseen.clip(0.005, 0.995)))
     doubt = np.polyfit(x, np.log(errors + 0.003), 2)[::-1]
@@ -36,16 +88,23 @@ def fit_quality(figures: np.ndarray, true: np.ndarray, cases: np.ndarray, accept
     return replace(predictor, errors=errors / predictor.expected_error(unseen), accept=accept, reject=reject)
 
 
-def _fit_networks(figures: np.ndarray, true: np.ndarray, acceptable: float) -> QualityPredictor:
-    """Networks from several seeds; absolute errors, so that the few that cannot be foretold count no more than they are off."""
+def _fit_networks(figures: np.ndarray, true: np.ndarray, seen: np.ndarray, deep: int, acceptable: float) -> QualityPredictor:
+    """Networks from several seeds; absolute errors, so that the few that cannot be foretold count no more than they are off.
+
+    On images of training cases (`seen`, (R)) the model does better than on others: that is learnt as a figure of its own, which nobody else has.
+    """
+    components = _components(figures[:, figures.shape[1] - deep :])
+    figures = summarised(figures, *components)
     center, scale = figures.mean(0), figures.std(0) + 1e-6
     inputs = torch.from_numpy(((figures - center) / scale).clip(-6, 6)).float()
+    trained = torch.from_numpy(seen).float()[:, None, None]
+    weight = torch.from_numpy(np.where(seen, 1.0, _WEIGHT)).float()[:, None]
     target = torch.from_numpy(true).float()
     generator = torch.Generator().manual_seed(0)
     count = figures.shape[1]
     hidden = torch.randn((_MEMBERS, _HIDDEN, count), generator=generator) / count**0.5
     begin = torch.from_numpy(figures[:, 0]).float()[:, None]
-    parameters = [hidden, torch.zeros(_MEMBERS, _HIDDEN), torch.zeros(_MEMBERS, _HIDDEN), torch.zeros(_MEMBERS)]
+    parameters = [hidden, torch.zeros(_MEMBERS, _HIDDEN), torch.zeros(_MEMBERS, _HIDDEN), torch.zeros(_MEMBERS), torch.zeros(_MEMBERS, _HIDDEN)]
     for part in parameters:
         part.requires_grad_()
     optimizer = torch.optim.AdamW(parameters, _RATE, weight_decay=_DECAY)
@@ -53,15 +112,21 @@ def _fit_networks(figures: np.ndarray, true: np.ndarray, acceptable: float) -> Q
     with torch.enable_grad():
         for _ in range(_STEPS):
             shaken = inputs + _NOISE * torch.randn(inputs.shape, generator=generator)
-            inner = torch.tanh(torch.einsum("mhn,rn->rmh", parameters[0], shaken) + parameters[1])
+            inner = torch.tanh(torch.einsum("mhn,rn->rmh", parameters[0], shaken) + parameters[1] + trained * parameters[4])
             predicted = torch.sigmoid(begin + torch.einsum("mh,rmh->rm", parameters[2], inner) + parameters[3])
-            loss = (predicted - target[:, None]).abs().mean()
+            loss = (weight * (predicted - target[:, None]).abs()).mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
-    values = [part.detach().double().numpy() for part in parameters]
-    return QualityPredictor(center, scale, *values, np.zeros(3), np.ones(1), None, None, acceptable)
+    values = [part.detach().double().numpy() for part in parameters[:4]]
+    return QualityPredictor(*components, center, scale, *values, np.zeros(3), np.ones(1), None, None, acceptable)
+
+
+def _components(deep: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Means and deviations of the network's features (R, D), and their principal components."""
+    center, scale = deep.mean(0), deep.std(0) + 1e-6
+    return center, scale, np.linalg.svd((deep - center) / scale, full_matrices=False)[2][:_COMPONENTS] if deep.size else np.zeros((0, 0))
 
 
 def _thresholds(predicted: np.ndarray, true: np.ndarray, acceptable: float) -> tuple[float | None, float | None]:

@@ -15,21 +15,20 @@ from deepseg.uncertainty.conformal import ContourScores, VolumeScores
 from deepseg.uncertainty.deep_features import deepest_layer
 from deepseg.uncertainty.facts import Facts
 from deepseg.uncertainty.ood import Guard
-from deepseg.uncertainty.quality import quality_figures
 from deepseg.uncertainty.recalibration import Recalibration
 from deepseg_train.calibration.answers import Answer, Way, spoilt
 from deepseg_train.calibration.figures import figures, promises_of
 from deepseg_train.calibration.fit import METHODS, cross_validated
 from deepseg_train.calibration.guard import fit_guard
-from deepseg_train.calibration.quality import fit_quality
+from deepseg_train.calibration.quality import Rows, fit_quality
 from deepseg_train.calibration.tables import told
 from deepseg_train.calibration.voxels import Voxels
 from deepseg_train.dataset import Case, describe
 from deepseg_train.errors import DatasetError
 
 LEAST_CASES = 10
-DRAWS = 3
-"""How often each case is spoilt in each way."""
+DRAWS, TRAINING_DRAWS = 3, 1
+"""How often each held-out case is spoilt in each way, and each training case."""
 
 
 def calibrate(
@@ -105,18 +104,13 @@ def _calibrated(
     segments = {**{label.name: (label.value,) for label in spec.labels}, **groups}
     true, likeliest = {name: [] for name in segments}, {name: [] for name in segments}
     contours = {label.value: ([], []) for label in spec.labels}
-    rows, dices, owners = [], [], []
+    rows = Rows(guard, spec)
     for n, case in enumerate(tqdm(split["calibrate"], desc=f"{way.title}: volumes and quality", unit="case")):
         images = [("", *case.read(spec)), *spoilt(case, spec, n, DRAWS)]
         for place, (_, volume, reference) in enumerate(images):
             answer = Answer.to(volume, reference, bundle, way)
             facts = answer.facts(recalibration, spec)
-            found = quality_figures(facts, guard, spec)
-            for value, score in answer.dice(spec).items():
-                if facts.segments[value].volume_ml > 0:
-                    rows.append(found[value])
-                    dices.append(score)
-                    owners.append(n)
+            rows.add(facts, answer.dice(spec), n)
             if place:
                 continue
             mended = answer.mended(recalibration, spec.overlapping)
@@ -134,9 +128,19 @@ def _calibrated(
         recalibration,
         _volume_scores(true, likeliest),
         _contour_scores(contours),
-        fit_quality(np.array(rows), np.array(dices), np.array(owners)),
+        fit_quality(rows, _spoilt_training(bundle, split["train"], way, recalibration, guard)),
         _figures(bundle, split["test"], way, method, methods),
     )
+
+
+def _spoilt_training(bundle: api.ModelBundle, cases: list[Case], way: Way, recalibration: Recalibration, guard: Guard) -> Rows:
+    """Segments of training cases, spoilt; as they are the model does better on them than on others."""
+    rows = Rows(guard, bundle.spec)
+    for n, case in enumerate(tqdm(cases, desc=f"{way.title}: quality of spoilt training images", unit="case")):
+        for _, volume, reference in spoilt(case, bundle.spec, len(cases) + n, TRAINING_DRAWS):
+            answer = Answer.to(volume, reference, bundle, way)
+            rows.add(answer.facts(recalibration, bundle.spec), answer.dice(bundle.spec), n)
+    return rows
 
 
 def _volume_scores(true: dict[str, list[float]], likeliest: dict[str, list[float]]) -> dict[str, VolumeScores]:

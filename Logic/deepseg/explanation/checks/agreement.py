@@ -31,7 +31,7 @@ def shuffled(method: Method, asked: Asked, values: torch.Tensor) -> tuple[float,
 
 @contextmanager
 def _shuffled_weights(networks: Sequence[nn.Module], seed: int) -> Iterator[None]:
-    """While the block runs, the values of each tensor of weights are in another order. Networks are not copied: some hold on to their last answers."""
+    """While the block runs, each tensor of weights is in another order. Networks are not copied: some keep their last answers."""
     generator = torch.Generator().manual_seed(seed)
     kept = [(weights, weights.data) for network in networks for weights in network.parameters()]
     try:

@@ -9,11 +9,11 @@ import torch
 from torch import nn
 
 from deepseg.explanation.attention import attention_kept, flow_of
-from deepseg.explanation.methods.method import Asked
+from deepseg.explanation.methods.method import Asked, Method
 from deepseg.inference import window_at
 
 
-class AttentionRollout:
+class AttentionRollout(Method):
     title, needs_layer, passes = "Attention rollout", False, 1
 
     def attribute(self, asked: Asked) -> torch.Tensor:

@@ -7,10 +7,10 @@ from __future__ import annotations
 import torch
 
 from deepseg.explanation.layers import LayerMap
-from deepseg.explanation.methods.method import Asked
+from deepseg.explanation.methods.method import Asked, Method
 
 
-class GradCam:
+class GradCam(Method):
     title, needs_layer, passes = "Grad-CAM", True, 1
 
     def attribute(self, asked: Asked) -> torch.Tensor:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from deepseg.explanation.methods.method import Asked
+from deepseg.explanation.methods.method import Asked, Method
 
 
-class GradientTimesInput:
+class GradientTimesInput(Method):
     title, needs_layer, passes = "Gradient x input", False, 1
 
     def attribute(self, asked: Asked) -> torch.Tensor:

@@ -33,12 +33,16 @@ class Method(Protocol):
     Attributes:
         title: for people.
         needs_layer: whether it looks at one of the network's layers.
-        passes: how often each window goes through the network, where that is known before; for the progress bar.
+        passes: how often each window goes through the network.
     """
 
     title: str
     needs_layer: bool
     passes: int
+
+    def passes_over(self, shape: tuple[int, int, int]) -> int:
+        """The same where it depends on the image's shape (I, J, K); for the progress bar."""
+        return self.passes
 
     def attribute(self, asked: Asked) -> torch.Tensor:
         """Float32 (I, J, K) on the model's grid: raw, and negative where something speaks against."""

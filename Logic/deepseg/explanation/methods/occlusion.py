@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import product
 
+import numpy as np
 import torch
 
 from deepseg.explanation.blurring import blurred
-from deepseg.explanation.methods.method import Asked
+from deepseg.explanation.methods.method import Asked, Method
 from deepseg.explanation.passes import Passes
 from deepseg.inference import window_at
 from deepseg.windows import window_starts
@@ -19,53 +20,81 @@ Size = tuple[int, int, int]
 Fill = Callable[[torch.Tensor], torch.Tensor]
 
 
-class Occlusion:
+class Occlusion(Method):
     title, needs_layer, passes = "Occlusion", False, 0
 
-    def __init__(self, size: Size = (8, 8, 8), overlap: float = 0.5, fill: Fill | None = None) -> None:
+    def __init__(self, size: Size = (12, 12, 12), overlap: float = 0.75, fill: Fill | None = None) -> None:
         """Boxes of `size` voxels, of which neighbours share `overlap`; `fill` makes of an image what lies in covered boxes (None: it is blurred)."""
         self._size, self._overlap, self._fill = size, overlap, fill
 
+    def passes_over(self, shape: Size) -> int:
+        return math.prod(Lattice(shape, self._size, self._overlap).shape) + 1
+
     def attribute(self, asked: Asked) -> torch.Tensor:
-        shape = asked.image.shape[1:]
-        covered = Covered(asked.passes, asked.image, self._fill(asked.image) if self._fill else blurred(asked.image, asked.passes.network.spec))
-        total, count = torch.zeros(shape), torch.zeros(shape)
-        for box in boxes(tuple(shape), self._size, self._overlap):
-            total[box] += covered.loss(box)
-            count[box] += 1
-        return total / count
+        covered, lattice = self._begin(asked)
+        losses = np.empty(lattice.shape)
+        for at in np.ndindex(lattice.shape):
+            losses[at] = covered.loss(lattice.box(at))
+        return lattice.mean_over(losses)
+
+    def _begin(self, asked: Asked) -> tuple[Covered, Lattice]:
+        fill = self._fill(asked.image) if self._fill else blurred(asked.image, asked.passes.network.spec)
+        return Covered(asked.passes, asked.image, fill), Lattice(tuple(asked.image.shape[1:]), self._size, self._overlap)
 
 
-class CoarseToFineOcclusion:
-    """Large boxes first; the most telling of them are split, until a tenth of the passes that `Occlusion` needs is spent.
+class CoarseToFineOcclusion(Occlusion):
+    """A tenth of the passes: boxes evenly over the image, then those beside the most telling ones; between them losses are interpolated."""
 
-    The map holds what a box of `size` loses: measured in split boxes, elsewhere the large box's loss shared out among those in it.
+    title = "Occlusion, coarse to fine"
+
+    def passes_over(self, shape: Size) -> int:
+        return super().passes_over(shape) // _SAVED + 1
+
+    def attribute(self, asked: Asked) -> torch.Tensor:
+        covered, lattice = self._begin(asked)
+        coarse = [_evenly(count, max(int(count / _SAVED ** (1 / 3)), 2)) for count in lattice.shape]
+        losses = np.array([covered.loss(lattice.box(at)) for at in product(*coarse)]).reshape([len(some) for some in coarse])
+        for axis, (some, count) in enumerate(zip(coarse, lattice.shape, strict=True)):
+            losses = np.apply_along_axis(lambda line, some=some, count=count: np.interp(np.arange(count), some, line), axis, losses)
+        fine = [at for at in np.ndindex(lattice.shape) if any(n not in some for n, some in zip(at, coarse, strict=True))]
+        left = max(losses.size // _SAVED - math.prod(map(len, coarse)), 0)
+        for at in sorted(fine, key=lambda at: -abs(losses[at]))[:left]:
+            losses[at] = covered.loss(lattice.box(at))
+        return lattice.mean_over(losses)
+
+
+_SAVED = 10
+
+
+def _evenly(count: int, some: int) -> list[int]:
+    """So many of the numbers below `count`, or all of them, the first and the last included."""
+    return sorted({round(n) for n in np.linspace(0, count - 1, min(some, count)).tolist()})
+
+
+class Lattice:
+    """Where boxes lie over an image, as MONAI's sliding window lays them.
+
+    Attributes:
+        shape: boxes along each axis.
     """
 
-    title, needs_layer, passes = "Occlusion, coarse to fine", False, 0
+    def __init__(self, image: Size, size: Size, overlap: float) -> None:
+        """An image of so many voxels; boxes of `size`, no larger than it is."""
+        self._image, self._size = image, tuple(min(n, s) for n, s in zip(image, size, strict=True))
+        self._starts = [window_starts(n, s, overlap, "fixed") for n, s in zip(image, self._size, strict=True)]
+        self.shape = tuple(map(len, self._starts))
 
-    def __init__(self, size: Size = (6, 6, 6), overlap: float = 0.5, fill: Fill | None = None) -> None:
-        """As `Occlusion`, whose number of boxes it stays a tenth below."""
-        self._size, self._overlap, self._fill = size, overlap, fill
+    def box(self, at: Size) -> Boxed:
+        corner = (starts[n] for starts, n in zip(self._starts, at, strict=True))
+        return tuple(slice(c, c + s) for c, s in zip(corner, self._size, strict=True))
 
-    def attribute(self, asked: Asked) -> torch.Tensor:
-        shape = tuple(asked.image.shape[1:])
-        covered = Covered(asked.passes, asked.image, self._fill(asked.image) if self._fill else blurred(asked.image, asked.passes.network.spec))
-        left = len(list(boxes(shape, self._size, self._overlap))) // 10
-        large = list(_tiles(shape, tuple(2 * s for s in self._size)))
-        result, losses, small = torch.zeros(shape), [], math.prod(self._size)
-        for box in large:
-            losses.append(covered.loss(box))
-            result[box] = losses[-1] * min(small / math.prod(s.stop - s.start for s in box), 1.0)
-        left -= len(large)
-        for n in sorted(range(len(large)), key=lambda n: -abs(losses[n])):
-            parts = list(_halves(large[n]))
-            left -= len(parts)
-            if left < 0:
-                break
-            for part in parts:
-                result[part] = covered.loss(part)
-        return result
+    def mean_over(self, losses: np.ndarray) -> torch.Tensor:
+        """For each voxel (I, J, K) the mean of the losses of the boxes that cover it."""
+        total, count = torch.zeros(self._image), torch.zeros(self._image)
+        for at in np.ndindex(self.shape):
+            total[self.box(at)] += float(losses[at])
+            count[self.box(at)] += 1
+        return total / count
 
 
 class Covered:
@@ -101,25 +130,5 @@ class Covered:
             return [float(self._passes.local(window_at(image, windows.corners[n], windows.window), windows.corners[n])) for n in which]
 
 
-def boxes(shape: tuple[int, int, int], size: tuple[int, int, int], overlap: float) -> Iterator[Boxed]:
-    """Boxes over an image, as MONAI's sliding window lays them."""
-    size = tuple(min(n, s) for n, s in zip(shape, size, strict=True))
-    for corner in product(*(window_starts(n, s, overlap, "fixed") for n, s in zip(shape, size, strict=True))):
-        yield tuple(slice(c, c + s) for c, s in zip(corner, size, strict=True))
-
-
 def _meet(first: Boxed, second: Boxed) -> bool:
     return all(a.start < b.stop and b.start < a.stop for a, b in zip(first, second, strict=True))
-
-
-def _tiles(shape: Size, size: Size) -> Iterator[Boxed]:
-    """Boxes side by side, cut off at the border."""
-    for corner in product(*(range(0, n, s) for n, s in zip(shape, size, strict=True))):
-        yield tuple(slice(c, min(c + s, n)) for c, s, n in zip(corner, size, shape, strict=True))
-
-
-def _halves(box: Boxed) -> Iterator[Boxed]:
-    """The eight parts of a box."""
-    for sides in product(*(((s.start, (s.start + s.stop + 1) // 2), ((s.start + s.stop + 1) // 2, s.stop)) for s in box)):
-        if all(a < b for a, b in sides):
-            yield tuple(slice(a, b) for a, b in sides)

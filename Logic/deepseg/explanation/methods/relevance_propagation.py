@@ -6,11 +6,11 @@ from contextlib import ExitStack
 
 import torch
 
-from deepseg.explanation.methods.method import Asked
+from deepseg.explanation.methods.method import Asked, Method
 from deepseg.explanation.relevance_rules import relevance_rules
 
 
-class RelevancePropagation:
+class RelevancePropagation(Method):
     title, needs_layer, passes = "Layer-wise relevance propagation", False, 1
 
     def attribute(self, asked: Asked) -> torch.Tensor:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import torch
 
-from deepseg.explanation.methods.method import Asked
+from deepseg.explanation.methods.method import Asked, Method
 
 _NOISE = 0.1
 """Deviation of the noise as a share of the image's range, channel by channel."""
 
 
-class SmoothGrad:
+class SmoothGrad(Method):
     title, needs_layer, passes = "SmoothGrad", False, 16
 
     def attribute(self, asked: Asked) -> torch.Tensor:
