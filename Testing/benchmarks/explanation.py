@@ -1,7 +1,7 @@
 """Ways of explaining against each other on held-out cases: `explanation.py [--data MSD] [--model NAME_OR_FOLDER] [--cases N] [--method ...]`.
 
 Each way is asked why the first label is where the model puts it, and its maps are tested, in a process of its own with one thread.
-Then what Grad-CAM and occlusion cost beside bare forward passes.
+Then what Grad-CAM and occlusion cost beside bare forward passes, and how the quick occlusion ranks regions beside the full one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.stats import wilcoxon
+from scipy.stats import spearmanr, wilcoxon
 from table import show
 from tqdm import tqdm
 from volumes import data_folder
@@ -53,12 +53,15 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=31, help="of the test part")
     parser.add_argument("--method", nargs="*", default=[name for name in METHODS if name not in _TOO_SLOW], help="NAME, or NAME@LAYER for a CAM")
     parser.add_argument("--no-costs", action="store_true", help="leave out the second table, which wants a computer that does nothing else")
+    parser.add_argument("--regions", type=int, default=2, help="cases for the third table, a thousand passes each")
     options = parser.parse_args()
     cases = load_split(SPLIT, find_cases(options.data))["test"][: options.cases]
     if options.method:
         show_methods(options.model, cases, options.method)
     if not options.no_costs:
         show_costs(api.load_model(options.model), cases[0])
+    if options.regions:
+        show_coarse(api.load_model(options.model), cases[: options.regions])
 
 
 def show_methods(model: str, cases: list[Case], methods: list[str]) -> None:
@@ -127,7 +130,7 @@ def asked_of(case: Case, bundle: api.ModelBundle) -> tuple[Passes, torch.Tensor]
 
 
 def show_costs(bundle: api.ModelBundle, case: Case) -> None:
-    """Times in units of bare forward passes over the same windows, and how the quick occlusion ranks regions against the full one."""
+    """Times in units of bare forward passes over the same windows."""
     passes, image = asked_of(case, bundle)
     windows = passes.windows
     padded = windows.pad(image)
@@ -148,6 +151,23 @@ def show_costs(bundle: api.ModelBundle, case: Case) -> None:
         bare, taken = together(lambda: [forward() for _ in range(count)], lambda: Occlusion(size, 0.0).attribute(Asked(passes, image)))
         rows.append((f"occlusion by {count - 1} boxes, and once by none", f"{taken / bare:.2f}", "1.1"))
     show(f"Costs over {len(windows)} windows", rows)
+
+
+def show_coarse(bundle: api.ModelBundle, cases: list[Case]) -> None:
+    """How many passes the quick occlusion saves, and whether it ranks regions, cubes as large as its boxes, as the full one does."""
+    rows = [("case", "passes of the full one", "share of them (limit 0.1)", "Spearman over regions (limit 0.95)", "regions")]
+    for case in tqdm(cases, desc="full occlusion", unit="case"):
+        passes, image = asked_of(case, bundle)
+        counts, regions = [], []
+        with freed_memory_kept():
+            for name in ("occlusion", "coarse-occlusion"):
+                before = passes.count
+                values = METHODS[name].attribute(Asked(passes, image))
+                counts.append(passes.count - before)
+                regions.append(torch.nn.functional.avg_pool3d(values[None], 12, ceil_mode=True, count_include_pad=False).flatten().numpy())
+        alike = spearmanr(*regions).statistic
+        rows.append((case.name, str(counts[0]), f"{counts[1] / counts[0]:.3f}", f"{alike:.3f}", str(len(regions[0]))))
+    show(f"Occlusion from coarse to fine; {bundle.spec.id}", rows)
 
 
 def together(*works: Callable[[], None]) -> list[float]:

@@ -1,6 +1,7 @@
 """`deepseg-train calibrate` as a user types it, on a small dataset and a model trained on it."""
 
 import json
+import shutil
 import sys
 from subprocess import run
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from deepseg import api
+from deepseg.bundle import CALIBRATION_FILE
 from deepseg.io import read_label_array
 from deepseg.uncertainty.calibration import load_calibration
 from deepseg_train.cli import main
@@ -55,6 +57,16 @@ def test_the_model_is_the_same_but_for_what_was_learnt(calibrated, folder):
     card = (calibrated.folder / "docs" / "README.md").read_text(encoding="utf-8")
     assert card.count("## How far it can be trusted") == 1
     assert "Ball: 90 % volume interval" in card
+
+
+def test_a_model_with_a_spoilt_calibration_can_be_calibrated_again(calibrated, folder, tmp_path):
+    shutil.copytree(calibrated.folder, tmp_path / "model")
+    (tmp_path / "model" / CALIBRATION_FILE).write_text("{}", encoding="utf-8")
+    output = tmp_path / "again"
+    command = words(folder, "--ways", "single-pass", "--group", "Ball", *_names(folder), "-o", output)
+    assert main([command[0], str(tmp_path / "model"), *command[2:]]) == 0
+    again = api.load_model(output)
+    assert load_calibration(again).to_json() == load_calibration(calibrated).to_json()
 
 
 def test_figures_are_of_cases_that_were_not_fitted_on(calibrated):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,8 @@ def calibrate(
     held = split["calibrate"]
     if len(held) < LEAST_CASES:
         raise DatasetError(f"There are {len(held)} cases to calibrate on; at least {LEAST_CASES} are needed.")
+    # What an earlier calibration says, perhaps of other weights, plays no part.
+    bundle = replace(bundle, spec=replace(bundle.spec, calibration_sha256=""))
     layer, fitted, guard = deepest_layer(bundle.spec), [], None
     for sampler, samples in ways:
         way = Way(sampler, samples, layer)

@@ -14,7 +14,7 @@ from deepseg.explanation.methods.method import Asked, Method
 
 
 class IntegratedGradients(Method):
-    title, needs_layer, passes = "Integrated gradients", False, 20
+    title, needs_layer, passes = "Integrated gradients", False, 12
 
     def attribute(self, asked: Asked) -> torch.Tensor:
         return self.by_input(asked).sum(0)

@@ -48,7 +48,7 @@ class CoarseToFineOcclusion(Occlusion):
     title = "Occlusion, coarse to fine"
 
     def passes_over(self, shape: Size) -> int:
-        return super().passes_over(shape) // _SAVED + 1
+        return super().passes_over(shape) // _SAVED
 
     def attribute(self, asked: Asked) -> torch.Tensor:
         covered, lattice = self._begin(asked)
@@ -57,13 +57,14 @@ class CoarseToFineOcclusion(Occlusion):
         for axis, (some, count) in enumerate(zip(coarse, lattice.shape, strict=True)):
             losses = np.apply_along_axis(lambda line, some=some, count=count: np.interp(np.arange(count), some, line), axis, losses)
         fine = [at for at in np.ndindex(lattice.shape) if any(n not in some for n, some in zip(at, coarse, strict=True))]
-        left = max(losses.size // _SAVED - math.prod(map(len, coarse)), 0)
+        left = max((losses.size + 1) // _SAVED - 1 - math.prod(map(len, coarse)), 0)
         for at in sorted(fine, key=lambda at: -abs(losses[at]))[:left]:
             losses[at] = covered.loss(lattice.box(at))
         return lattice.mean_over(losses)
 
 
 _SAVED = 10
+"""One in so many passes is left, the one over the image as it is among them; a few more where only a few boxes fit into the image."""
 
 
 def _evenly(count: int, some: int) -> list[int]:
