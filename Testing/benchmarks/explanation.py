@@ -13,6 +13,7 @@ import resource
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -73,10 +74,10 @@ def show_methods(model: str, cases: list[Case], methods: list[str]) -> None:
             found[name] = future.result()
             print(f"{name}: done", flush=True)
     heads = ("method", "deletion", "insertion", "p against chance", "p against edges", "shuffled weights", "its strengths", "another label", "noise")
-    rows = [(*heads, "s a map", "passes", "memory (GB)")]
+    rows = [(*heads, "passes", "memory (GB)")]
     for name, figures in found.items():
         areas = [interval(figures[kind]) for kind in ("deletion", "insertion")]
-        rows.append((name, *areas, *([""] * 9 if name in RIVALS else rest_of_row(figures, found))))
+        rows.append((name, *areas, *([""] * 8 if name in RIVALS else rest_of_row(figures, found))))
     show(f"Explanations of the first label on {len(cases)} held-out cases; {model}; mean and 95 % bootstrap interval, or mean and extremes", rows)
 
 
@@ -89,11 +90,11 @@ def rest_of_row(figures: dict[str, list[float]], found: dict[str, dict[str, list
         told.append(f"{max(less, more):.1e}")
     for kind in ("shuffled", "strengths", "label", "noise"):
         told.append(f"{np.mean(figures[kind]):.2f} ({min(figures[kind]):.2f} to {max(figures[kind]):.2f})")
-    return [*told, f"{np.median(figures['seconds']):.1f}", f"{np.median(figures['passes']):.0f}", f"{figures['memory'][0]:.2f}"]
+    return [*told, f"{np.median(figures['passes']):.0f}", f"{figures['memory'][0]:.2f}"]
 
 
 def measured(name: str, model: str, cases: list[Case]) -> dict[str, list[float]]:
-    """Areas, likenesses, seconds and passes of a method's maps by case, and the most memory; areas alone of a rival."""
+    """Areas, likenesses and passes of a method's maps by case, and the most memory; areas alone of a rival."""
     torch.set_num_threads(1)
     bundle, found = api.load_model(model), {}
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -106,9 +107,11 @@ def measured(name: str, model: str, cases: list[Case]) -> dict[str, list[float]]
             else:
                 method, layer = METHODS[name.partition("@")[0]], name.partition("@")[2] or usual_layer(layers_of(bundle.spec))
                 asked = Asked(passes, image, layer if method.needs_layer else None)
-                begin, count = time.perf_counter(), passes.count
+                count: list[int] = []
+                passes.on_window = partial(count.append, 1)
                 values = method.attribute(asked)
-                figures |= {"seconds": time.perf_counter() - begin, "passes": (passes.count - count) / len(passes.windows)}
+                figures["passes"] = len(count) / len(passes.windows)
+                passes.on_window = None
                 figures["memory"] = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e6
                 figures["shuffled"], figures["strengths"] = shuffled(method, asked, values)
                 figures |= {"label": another_label(method, asked, values), "noise": with_noise(method, asked, values)}
@@ -143,12 +146,15 @@ def show_costs(bundle: api.ModelBundle, case: Case) -> None:
     rows = [("what", "time / bare forward passes", "limit")]
     # As every run keeps it, see Attempts.
     with freed_memory_kept():
-        for layer in ("bottleneck", "upsamples.1", "upsamples.2"):
-            bare, taken = together(forward, lambda layer=layer: METHODS["grad-cam"].attribute(Asked(passes, image, layer)))
-            rows.append((f"Grad-CAM at {layer}", f"{taken / bare:.2f}", "1.8"))
+        for name in (f"grad-cam@{layer}" for layer in ("bottleneck", "upsamples.1", "upsamples.2")):
+            bare, taken = together(_REPEATS, forward, lambda name=name: drawn(name, passes, image))
+            rows.append((name, f"{taken / bare:.2f}", "1.8"))
+        for name in (name for name in METHODS if name not in (*_TOO_SLOW, "grad-cam")):
+            bare, taken = together(1, forward, lambda name=name: drawn(name, passes, image))
+            rows.append((name, f"{taken / bare:.1f}", ""))
         size = (16, 16, 16)
         count = math.prod(Lattice(tuple(image.shape[1:]), size, 0.0).shape) + 1
-        bare, taken = together(lambda: [forward() for _ in range(count)], lambda: Occlusion(size, 0.0).attribute(Asked(passes, image)))
+        bare, taken = together(_REPEATS, lambda: [forward() for _ in range(count)], lambda: Occlusion(size, 0.0).attribute(Asked(passes, image)))
         rows.append((f"occlusion by {count - 1} boxes, and once by none", f"{taken / bare:.2f}", "1.1"))
     show(f"Costs over {len(windows)} windows", rows)
 
@@ -170,15 +176,22 @@ def show_coarse(bundle: api.ModelBundle, cases: list[Case]) -> None:
     show(f"Occlusion from coarse to fine; {bundle.spec.id}", rows)
 
 
-def together(*works: Callable[[], None]) -> list[float]:
+def drawn(name: str, passes: Passes, image: torch.Tensor) -> torch.Tensor:
+    """A map by NAME or NAME@LAYER."""
+    name, _, layer = name.partition("@")
+    method = METHODS[name]
+    return method.attribute(Asked(passes, image, (layer or usual_layer(layers_of(passes.network.spec))) if method.needs_layer else None))
+
+
+def together(repeats: int, *works: Callable[[], None]) -> list[float]:
     """Seconds that each takes, the medians of several runs in turn."""
     times = []
-    for _ in range(_REPEATS):
+    for _ in range(repeats):
         for work in works:
             begin = time.perf_counter()
             work()
             times.append(time.perf_counter() - begin)
-    return np.median(np.reshape(times, (_REPEATS, -1)), 0).tolist()
+    return np.median(np.reshape(times, (repeats, -1)), 0).tolist()
 
 
 def interval(values: list[float]) -> str:
