@@ -92,7 +92,7 @@ def summarised(figures: np.ndarray, deep_center: np.ndarray, deep_scale: np.ndar
 
 def quality_figures(facts: Facts, guard: Guard, spec: ModelSpec) -> dict[int, np.ndarray]:
     """What a predictor looks at, by label value: the segment's own figures, the worst of the other segments', how unusual the run is, and the
-    network's features."""
+    network's features (where nobody listened, the usual ones)."""
     figures = figures_of(facts, spec)
     known = guard.deep is not None and facts.deep is not None
     deep = guard.deep.distances(facts.deep) if known else (1.0, 1.0)
@@ -119,7 +119,7 @@ def quality_figures(facts: Facts, guard: Guard, spec: ModelSpec) -> dict[int, np
                 *shape,
                 own.at_border,
                 np.log(own.doubtful + 0.01),
-                *(facts.deep if known else ()),
+                *((facts.deep if known else guard.deep.mean) if guard.deep else ()),
             ]
         )
     return found

@@ -33,13 +33,12 @@ class Rows:
         self._figures: list[np.ndarray] = []
         self._true: list[float] = []
         self._cases: list[int] = []
-        self.deep = 0
+        self.deep = len(guard.deep.mean) if guard.deep else 0
         """How many of the figures, the last ones, are the network's features."""
 
     def add(self, facts: Facts, dice: dict[int, float], case: int) -> None:
         """The segments of one run that are not empty, with their true Dice by label value."""
         figures = quality_figures(facts, self._guard, self._spec)
-        self.deep = len(facts.deep) if self._guard.deep is not None and facts.deep is not None else 0
         for value, true in dice.items():
             if facts.segments[value].volume_ml > 0:
                 self._figures.append(figures[value])
