@@ -25,12 +25,10 @@ from deepseg.staleness import SEGMENTS, segments_sha256
 
 MODEL = "hippocampus-mr"
 BRAIN = api.Code("SCT", "12738006", "Brain")
-EXPLAINED_BY = "gradient-times-input"
-"""The quickest of the ways that pass their tests."""
 BOX_SIZE_MM = (38.0, 54.0, 44.0)
 """R x A x S. The model's training crops measure 35 x 50 x 36 mm (median); MNI152 is larger than life, and its hippocampi alone rise 36 mm."""
-
-
+EXPLAINED_BY = "gradient-times-input"
+"""The quickest of the ways that pass their tests."""
 EXPLAINED_BOX_MM = (38.0, 54.0, 38.0)
 """What the network sees at once, so that one pass tells everything."""
 

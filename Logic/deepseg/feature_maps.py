@@ -21,10 +21,12 @@ def feature_maps(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
         del size[across]
         channels *= 2 * spec.window.slice_context + 1
     key = repr((spec.network, size, channels))
-    if key not in _KEPT:
+    found = _KEPT.get(key)
+    if found is None:
+        found = _found(blank_network(spec).eval(), (1, channels, *size))
         _KEPT.clear()
-        _KEPT[key] = _found(blank_network(spec).eval(), (1, channels, *size))
-    return dict(_KEPT[key])
+        _KEPT[key] = found
+    return dict(found)
 
 
 def _found(network: nn.Module, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:

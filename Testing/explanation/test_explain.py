@@ -8,10 +8,15 @@ import torch
 
 from deepseg import api
 from deepseg.cli import main
-from deepseg.explanation.methods import METHODS
+from deepseg.explanation.checks.agreement import shuffled
+from deepseg.explanation.methods import METHODS, Asked
+from deepseg.explanation.passes import Passes
+from deepseg.explanation.question import Question
 from deepseg.geometry import Geometry
 from deepseg.golden import phantom
+from deepseg.preprocessing import prepare
 from deepseg.volume import Volume
+from deepseg.window_network import WindowNetwork
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +49,20 @@ def test_each_method_gives_a_raw_map_on_the_images_grid_and_its_tests(name, a_vo
     again = api.explain(a_volume, tiny_bundle, 1, place=a_place, method=name, seed=3, checks=False)
     np.testing.assert_array_equal(again.values, result.values)
     assert again.checks == ()
+
+
+def test_shuffling_leaves_the_network_alone_even_right_after_a_gradient(hippocampus_cases):
+    """The shipped network keeps its last answers, gradients and all, which PyTorch will not copy."""
+    volume, bundle = api.read_volume(hippocampus_cases[0]), api.load_model("hippocampus-mr")
+    prepared = prepare(volume, bundle.spec)
+    network = WindowNetwork.of(bundle, bundle.spec, torch.device("cpu"), "float32", mirror=False)
+    where = torch.full(prepared.tensor.shape[1:], 1 / prepared.tensor[0].numel())
+    asked = Asked(Passes(network, Question(where, bundle.spec.channel_count, False, 1)), prepared.tensor)
+    before = [weights.clone() for weights in network.members[0].parameters()]
+    method = METHODS["gradient-times-input"]
+    likeness, _ = shuffled(method, asked, method.attribute(asked))
+    assert abs(likeness) < 0.5
+    assert all(torch.equal(a, b) for a, b in zip(before, network.members[0].parameters(), strict=True))
 
 
 def test_questions_are_told_in_words(a_volume, a_place, tiny_bundle):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +11,7 @@ from torch import nn
 
 from deepseg.explanation.methods.method import Asked, Method
 from deepseg.explanation.passes import Passes
+from deepseg.window_network import WindowNetwork
 
 _SMALL_NOISE = 0.02
 """Deviation as a share of the image's range: a reader would not see it."""
@@ -23,24 +23,22 @@ def shuffled(method: Method, asked: Asked, values: torch.Tensor) -> tuple[float,
     Adebayo et al. 2018, arXiv:1810.03292, tell both: methods that multiply by the image mark its details with any network, and only what
     these speak for, the signs, tells networks apart.
     """
-    passes = asked.passes
-    with _shuffled_weights(passes.network.members, asked.seed):
-        other = method.attribute(replace(asked, passes=Passes(passes.network, passes.question, passes.on_window)))
+    passes, generator = asked.passes, torch.Generator().manual_seed(asked.seed)
+    network = WindowNetwork([_shuffled(member, generator) for member in passes.network.members], passes.network.spec, passes.network.precision)
+    other = method.attribute(replace(asked, passes=Passes(network, passes.question, passes.on_window)))
     return rank_correlation(values, other), rank_correlation(values.abs(), other.abs())
 
 
-@contextmanager
-def _shuffled_weights(networks: Sequence[nn.Module], seed: int) -> Iterator[None]:
-    """While the block runs, each tensor of weights is in another order. Networks are not copied: some keep their last answers."""
-    generator = torch.Generator().manual_seed(seed)
-    kept = [(weights, weights.data) for network in networks for weights in network.parameters()]
-    try:
-        for weights, data in kept:
-            weights.data = data.flatten()[torch.randperm(data.numel(), generator=generator)].reshape(data.shape)
-        yield
-    finally:
-        for weights, data in kept:
-            weights.data = data
+def _shuffled(network: nn.Module, generator: torch.Generator) -> nn.Module:
+    """A copy with each tensor of weights in another order; the network itself may be at work elsewhere."""
+    # DynUNet keeps its last answers in a list; while a gradient hangs on them PyTorch refuses to copy them.
+    held = [values for module in network.modules() for values in vars(module).values() if isinstance(values, list)]
+    answers = {id(value): value.detach() for values in held for value in values if isinstance(value, torch.Tensor)}
+    other = copy.deepcopy(network, answers)
+    for weights in other.parameters():
+        flat = weights.data.flatten()
+        weights.data = flat[torch.randperm(len(flat), generator=generator)].reshape(weights.shape)
+    return other
 
 
 def another_label(method: Method, asked: Asked, values: torch.Tensor) -> float | None:

@@ -23,11 +23,15 @@ class IntegratedGradients(Method):
     def by_input(self, asked: Asked) -> torch.Tensor:
         """Attributions (C, I, J, K), those of each input for itself."""
         start = blurred(asked.image, asked.passes.network.spec)
+        found = self.along(asked, start)
+        missing = asked.passes.number(asked.image) - asked.passes.number(start) - float(found.sum())
+        strength = found.abs()
+        return found + missing * strength / strength.sum().clamp_min(torch.finfo(strength.dtype).tiny)
+
+    def along(self, asked: Asked, start: torch.Tensor) -> torch.Tensor:
+        """What the steps from `start` to the image (C, I, J, K) add up to, before anything is shared out."""
         way, total = asked.image - start, torch.zeros_like(asked.image)
         places, weights = np.polynomial.legendre.leggauss(self.passes)
         for place, weight in zip((places + 1) / 2, weights / 2, strict=True):
             total += float(weight) * asked.passes.gradient(start + float(place) * way)[1]
-        found = total * way
-        missing = asked.passes.number(asked.image) - asked.passes.number(start) - float(found.sum())
-        strength = found.abs()
-        return found + missing * strength / strength.sum().clamp_min(torch.finfo(strength.dtype).tiny)
+        return total * way
