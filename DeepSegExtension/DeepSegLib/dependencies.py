@@ -1,7 +1,8 @@
 """The Python packages a run needs, and how Slicer gets them: asked for at Apply, never at import, never in a scripted run.
 
 PyTorch comes through Slicer's extension 'PyTorch' alone, which finds the build that fits the computer. The rest is installed with
-constraints that pin what Slicer and PyTorch brought, so that pip cannot replace it.
+constraints that pin what Slicer and PyTorch brought, so that pip cannot replace it. Where the user has set a folder with packages, for
+computers without a network, everything comes from there and nothing is looked for elsewhere.
 """
 
 from __future__ import annotations
@@ -46,16 +47,20 @@ def require() -> None:
         )
 
 
-def install(confirm: Callable[[str], bool]) -> None:
+def install(confirm: Callable[[str], bool], folder: Path | None = None) -> None:
     """Install what is missing, after asking.
 
     Args:
         confirm: shows a question and returns whether the user agrees.
+        folder: holds packages (.whl), for computers without a network; None for the network.
 
     Raises:
         DependencyError: the user declined, the extension 'PyTorch' is missing, or the installation failed.
     """
     missing = missing_packages()
+    if folder:
+        _install(missing, confirm, folder)
+        missing = []
     if any(requirement.startswith("torch") for requirement in missing):
         _install_torch()
     rest = [requirement for requirement in missing if not requirement.startswith("torch")]
@@ -86,24 +91,33 @@ def _install_torch() -> None:
         raise DependencyError("The run needs PyTorch; nothing was installed.")
 
 
-def _install(requirements: list[str], confirm: Callable[[str], bool]) -> None:
+def _install(requirements: list[str], confirm: Callable[[str], bool], from_folder: Path | None = None) -> None:
     names = ", ".join(requirements)
     with tempfile.TemporaryDirectory(prefix="pip-constraints-") as folder:
         constraints = Path(folder) / "constraints.txt"
         constraints.write_text("".join(f"{line}\n" for line in kept_versions()), encoding="utf-8")
         try:
-            if not _pip_install(requirements, str(constraints), confirm):
+            if not _pip_install(requirements, str(constraints), confirm, from_folder):
                 raise DependencyError(f"The run needs the Python packages {names}; nothing was installed.")
         except (RuntimeError, OSError, CalledProcessError) as error:
             raise DependencyError(
-                f"{names} could not be installed ({error}). Is the network reachable? The Python console shows what pip said."
+                f"{names} could not be installed ({error}). {_hint(from_folder)} The Python console shows what pip said."
             ) from error
 
 
-def _pip_install(requirements: list[str], constraints: str, confirm: Callable[[str], bool]) -> bool:
+def _hint(folder: Path | None) -> str:
+    return f"Does {folder} hold all of them and what they need, for this system and Python?" if folder else "Is the network reachable?"
+
+
+def _pip_install(requirements: list[str], constraints: str, confirm: Callable[[str], bool], folder: Path | None = None) -> bool:
     """Ask and install; False where the user declined. Slicer 5.12 and newer ask and show progress themselves."""
     import slicer
 
+    if folder:
+        if not confirm(f"DeepSeg needs the Python packages {', '.join(requirements)}. Install them now from {folder}?"):
+            return False
+        slicer.util.pip_install(["--no-index", "--find-links", str(folder), "-c", constraints, *requirements])
+        return True
     try:
         from slicer.packaging import pip_ensure
     except ModuleNotFoundError:

@@ -1,7 +1,7 @@
 """A run in a worker process, seen from the user interface: start it, look at it now and then, cancel it.
 
 The user interface calls `poll()` from a timer; a script calls `wait()`. Neither runs Qt's event loop, and nothing here touches a
-scene: a finished job hands over a label map, and until then nothing outside its private folder has changed. A thread of the job's own
+scene: a finished job hands over its result, and until then nothing outside its private folder has changed. A thread of the job's own
 writes the input and reads the result, so that no timer of the user interface waits for hundreds of megabytes.
 """
 
@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from deepseg.api import Cancelled, DeepSegError, Job, LabelMap, Progress, UncertainRegion, Uncertainty, read_result, read_uncertainty, write_job
+from deepseg.api import Cancelled, DeepSegError, Job, JobResult, Progress, read_result, write_job
 from DeepSegLib import worker_pool
 from DeepSegLib.private_folders import PrivateFolder, with_room
 from DeepSegLib.worker_pool import WorkerPool
@@ -23,14 +23,12 @@ _CLEARING_S = 0.35
 """How long clearing up after that may take before it goes on without anybody waiting."""
 
 
-class SegmentationJob:
-    """One segmentation in another process.
+class WorkerJob:
+    """One run in another process: a segmentation, an estimate of uncertainty, an explanation or a preview.
 
     Attributes:
         progress: the latest report.
-        labels: the result, once it is there.
-        notes: what a user should know of the run, a sentence each, once the result is there.
-        uncertainty, regions: how sure the result is and where to look, where the job asks for it, once the result is there.
+        result: what the job asked for, once it is there.
         error: one sentence for the user, once the run has failed.
         cancelled: whether `cancel` ended it.
     """
@@ -42,11 +40,7 @@ class SegmentationJob:
             DeepSegError: no process can be started.
         """
         self.progress = Progress(0.0, "starting", None)
-        self.labels: LabelMap | None = None
-        self.notes: tuple[str, ...] = ()
-        self.uncertainty: Uncertainty | None = None
-        self.regions: list[UncertainRegion] = []
-        self._doubt: tuple[Uncertainty | None, list[UncertainRegion]] = (None, [])
+        self.result: JobResult | None = None
         self.error: str | None = None
         self.cancelled = False
         self._job = job
@@ -62,6 +56,11 @@ class SegmentationJob:
         threading.Thread(target=self._work, name="deepseg-run", daemon=True).start()
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of the run, a sentence each, once the result is there."""
+        return self.result.notes if self.result else ()
+
+    @property
     def running(self) -> bool:
         return not self._ended.is_set() and not self.cancelled
 
@@ -72,7 +71,7 @@ class SegmentationJob:
             self._news.clear()
         return self.running
 
-    def wait(self, on_progress: Callable[[Progress], None] | None = None) -> LabelMap:
+    def wait(self, on_progress: Callable[[Progress], None] | None = None) -> JobResult:
         """Block until the run ends.
 
         Raises:
@@ -86,9 +85,9 @@ class SegmentationJob:
                     on_progress(shown)
         finally:
             self.cancel()
-        if self.labels is None:
+        if self.result is None:
             raise DeepSegError(self.error or "The run was cancelled.")
-        return self.labels
+        return self.result
 
     def cancel(self) -> None:
         """Stop the run within a second and leave nothing behind; does nothing after its end."""
@@ -100,16 +99,16 @@ class SegmentationJob:
         if not self._ended.wait(_ANSWER_S):
             self._worker.kill()
             self._ended.wait(_CLEARING_S)
-        self.cancelled, self.labels, self.error = True, None, None
+        self.cancelled, self.result, self.error = True, None, None
 
     def _work(self) -> None:
         """The life of the run, in its own thread."""
-        labels, message, fit = None, {}, True
+        result, fit = None, True
         try:
             self._pool.sweep()
             message = self._run()
             fit = message["type"] != "died" and not message.get("leaving")
-            labels, error = self._outcome(message)
+            result, error = self._outcome(message)
         except Cancelled:
             error = None
         except DeepSegError as refused:
@@ -121,8 +120,7 @@ class SegmentationJob:
                 self._folder.remove()
             self._pool.give_back(self._worker, fit)
         if not self._cancelling.is_set():
-            self.labels, self.error, self.notes = labels, error, tuple(message.get("notes", ()))
-            self.uncertainty, self.regions = self._doubt
+            self.result, self.error = result, error
         self._ended.set()
         self._news.set()
 
@@ -173,15 +171,12 @@ class SegmentationJob:
         if self._cancelling.is_set():
             raise Cancelled("The run was cancelled.")
 
-    def _outcome(self, message: dict[str, Any]) -> tuple[LabelMap | None, str | None]:
+    def _outcome(self, message: dict[str, Any]) -> tuple[JobResult | None, str | None]:
         """The result, or one sentence on what went wrong."""
         if message["type"] == "result":
             try:
-                labels = read_result(self._folder.path, self._job.volume.geometry, message)
-                if "uncertainty" in message:
-                    self._doubt = read_uncertainty(self._folder.path, labels, message)
-                return labels, None
-            except (OSError, ValueError, KeyError, DeepSegError) as error:
+                return read_result(self._folder.path, self._job, message), None
+            except (OSError, ValueError, KeyError, TypeError, DeepSegError) as error:
                 return None, self._with_log(f"The result cannot be read ({error}).")
         if message["type"] == "error":
             return None, message["message"] if message["expected"] else self._with_log(message["message"])
@@ -196,6 +191,6 @@ class SegmentationJob:
 
 def _death(status: int) -> str:
     return (
-        f"The segmentation process ended unexpectedly (status {status}), most often for lack of memory. "
+        f"The process that runs the model ended unexpectedly (status {status}), most often for lack of memory. "
         "Close other programs or choose a smaller region of interest, then start it again."
     )

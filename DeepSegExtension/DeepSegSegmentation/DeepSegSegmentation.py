@@ -3,9 +3,7 @@
 import sys
 from pathlib import Path
 
-import qt
 import slicer
-import vtk
 from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
@@ -31,45 +29,67 @@ class DeepSegSegmentation(ScriptedLoadableModule):
         ScriptedLoadableModule.__init__(self, parent)
         parent.title = _("DeepSeg Segmentation")
         parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
-        parent.dependencies = ["Segmentations", "Markups", "SubjectHierarchy"]
+        parent.dependencies = ["Segmentations", "Markups", "SubjectHierarchy", "Sequences"]
         parent.contributors = ["DeepSeg contributors"]
         parent.helpText = _(
-            "Segments a volume with a deep-learning model. Choose a volume and a model, draw a region of interest where the model asks "
-            'for one, and press Apply. See <a href="https://github.com/deepseg/SlicerDeepSeg">the documentation</a>. '
+            "Segments a volume with a deep-learning model and says how sure it is. Choose a volume and a model, draw a region of interest where the "
+            "model asks for one, and press Apply. "
+            'See the <a href="https://github.com/deepseg/SlicerDeepSeg/blob/main/TUTORIAL.md">tutorial</a>. '
             "For research, not for clinical use."
         )
         parent.acknowledgementText = _("Built with PyTorch, MONAI and SimpleITK.")
+
+    def setup(self):
+        """For scripts: slicer.modules.deepsegsegmentation.logic() offers what DeepSegSegmentationLogic does."""
+        for name in ("models", "segment", "start", "preview"):
+            setattr(self.parent.logic(), name, getattr(DeepSegSegmentationLogic(), name))
+        slicer.app.connect("startupCompleted()", self._register_sample_data)
+
+    def _register_sample_data(self):
+        from DeepSegLib.sample_data import register
+
+        register()
 
 
 @parameterNodeWrapper
 class DeepSegSegmentationParameterNode:
     """The user's choices, saved with the scene.
 
-    inputVolume - what is segmented.
+    inputVolume, inputVolume2, ... - the model's inputs.
     modelName - folder name of an installed model.
-    regionOfInterest - only this part is segmented; the whole volume where none.
+    regionOfInterest - only this part is looked at; the whole volume where none.
+    device - key of what the networks run on; '' for the best one.
+    withUncertainty - also say how sure the model is.
+    wholeSequence - segment every time point of the sequence that the volume belongs to.
     outputSegmentation - where the segments go; a new node where none.
     """
 
     inputVolume: vtkMRMLScalarVolumeNode
+    inputVolume2: vtkMRMLScalarVolumeNode
+    inputVolume3: vtkMRMLScalarVolumeNode
+    inputVolume4: vtkMRMLScalarVolumeNode
     modelName: str = ""
     regionOfInterest: vtkMRMLMarkupsROINode
+    device: str = ""
+    withUncertainty: bool = True
+    wholeSequence: bool = False
     outputSegmentation: vtkMRMLSegmentationNode
 
 
 class DeepSegSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The panel's life in Slicer; what its widgets do is in DeepSegLib.segmentation_panel."""
+    """The panel's life in Slicer; what its widgets do is in DeepSegLib.panels."""
 
     def __init__(self, parent=None):
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
         self.logic = None
         self.panel = None
-        self._parameterNode = None
-        self._parameterNodeGuiTag = None
+        self.life = None
 
     def setup(self):
-        from DeepSegLib.segmentation_panel import SegmentationPanel
+        from DeepSegLib.panels.life import PanelLife
+        from DeepSegLib.panels.segmentation_panel import SegmentationPanel
+        from DeepSegLib.scripting import model_store
 
         ScriptedLoadableModuleWidget.setup(self)
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/DeepSegSegmentation.ui"))
@@ -77,58 +97,23 @@ class DeepSegSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = DeepSegSegmentationLogic()
-        self.panel = SegmentationPanel(self.ui, self.logic, qt.QTimer(), slicer.util.confirmOkCancelDisplay)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
-        self.initializeParameterNode()
-
-    def cleanup(self):
-        if self.panel:
-            self.panel.stop("")
-        self.setParameterNode(None)
-        self.removeObservers()
+        self.panel = SegmentationPanel(self.ui, self.logic, model_store(), slicer.util.confirmOkCancelDisplay, self._open)
+        self.life = PanelLife(self, self.panel)
 
     def enter(self):
-        self.initializeParameterNode()
+        self.life.enter()
 
     def exit(self):
-        """A run goes on while another module is shown; only the widgets let go of the parameters."""
-        self.setParameterNode(None)
+        self.life.exit()
 
-    def onSceneStartClose(self, caller, event):
-        self.panel.stop(_("Stopped: the scene was closed."))
-        self.setParameterNode(None)
+    def cleanup(self):
+        if self.life:
+            self.life.cleanup()
 
-    def onSceneEndClose(self, caller, event):
-        if self.parent.isEntered:
-            self.initializeParameterNode()
-
-    def initializeParameterNode(self):
-        self.panel.list_models()
-        self.setParameterNode(self.logic.getParameterNode())
-        if not self._parameterNode.inputVolume:
-            # Those the selector offers: a scene also counts label maps and vector volumes as scalar volumes.
-            volumeNodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-            offered = [node for node in volumeNodes if node.GetClassName() == "vtkMRMLScalarVolumeNode" and not node.GetHideFromEditors()]
-            if offered:
-                self._parameterNode.inputVolume = offered[0]
-
-    def setParameterNode(self, parameterNode):
-        if self._parameterNode:
-            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
-            self._parameterNodeGuiTag = None
-            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
-        self._parameterNode = parameterNode
-        if self._parameterNode:
-            # connectGui does the same, but before Slicer 5.10 it returns no tag, so that nothing could be disconnected.
-            bound = {name: widget for widget in vars(self.ui).values() if (name := widget.property("SlicerParameterName"))}
-            self._parameterNodeGuiTag = self._parameterNode.connectParametersToGui(bound)
-            self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
-        if self.panel:
-            self.panel.show(self._parameterNode)
-
-    def onParametersChanged(self, caller=None, event=None):
-        self.panel.update()
+    def _open(self, module, segmentationNode):
+        """Show another of DeepSeg's modules with a segmentation."""
+        slicer.util.selectModule(module)
+        getattr(slicer.modules, module.lower()).widgetRepresentation().self().logic.getParameterNode().segmentation = segmentationNode
 
 
 class DeepSegSegmentationLogic(ScriptedLoadableModuleLogic):
@@ -137,39 +122,54 @@ class DeepSegSegmentationLogic(ScriptedLoadableModuleLogic):
     def __init__(self):
         ScriptedLoadableModuleLogic.__init__(self)
 
+    @property
+    def scene(self):
+        return slicer.mrmlScene
+
     def getParameterNode(self):
         return DeepSegSegmentationParameterNode(super().getParameterNode())
 
-    def start(self, volumeNode, modelName, outputNode=None, roiNode=None):
-        """Begin a run and return it at once; `poll()` it now and then. See `DeepSegLib.segmentation_run.SegmentationRun`."""
-        from DeepSegLib import dependencies
-        from DeepSegLib.segmentation_run import SegmentationRun
+    def models(self):
+        """Names of the models that can be run."""
+        from DeepSegLib.scripting import model_store
 
-        dependencies.require()
-        return SegmentationRun(slicer.mrmlScene, volumeNode, modelName, outputNode, roiNode)
+        return [model.name for model in model_store().models()]
 
-    def segment(self, volumeNode, modelName, outputNode=None, roiNode=None):
+    def segment(self, volumeNodes, model, outputNode=None, region=None, uncertainty=False, device=None, wholeSequence=False):
         """Segment a volume node and return the segmentation node; blocks until it is done.
 
-        :param volumeNode: the volume.
-        :param modelName: name of an installed model, or the path of a model folder.
+        :param volumeNodes: the volume, or a list with one for each input of the model.
+        :param model: name of an installed model, or path of a model folder.
         :param outputNode: segmentation node to write to; only the model's own segments in it are replaced. A new one where None.
-        :param roiNode: markups ROI node; the whole volume where None.
+        :param region: markups ROI node, or deepseg.api.Box (RAS, mm); the whole volume where None.
+        :param uncertainty: also write maps and tables of how sure the model is, as DeepSegUncertaintyLogic.estimate does.
+        :param device: 'cpu', 'cuda:0', 'mps'; the best one where None.
+        :param wholeSequence: segment every time point of the sequence that the volume shows; returns the node that plays along.
         :raises deepseg.api.DeepSegError: in one sentence, what went wrong; the scene is then as it was.
         """
-        return self.start(volumeNode, modelName, outputNode, roiNode).wait()
+        return self.start(volumeNodes, model, outputNode, region, uncertainty, device, wholeSequence).wait()
+
+    def start(self, volumeNodes, model, outputNode=None, region=None, uncertainty=False, device=None, wholeSequence=False):
+        """Begin what `segment` does and return the run at once: `poll()` it now and then; see DeepSegLib.runs.run.Run."""
+        from DeepSegLib import scripting
+
+        return scripting.start_segmentation(slicer.mrmlScene, volumeNodes, model, outputNode, region, uncertainty, device, wholeSequence)
+
+    def preview(self, volumeNodes, model, region=None, uncertainty=False, device=None):
+        """Begin to find out what a run would take and what about its image is unusual; poll it. Its `result` is a deepseg.api.Preview."""
+        from DeepSegLib import scripting
+
+        return scripting.preview(slicer.mrmlScene, volumeNodes, model, region, uncertainty, device)
 
 
 class DeepSegSegmentationTest(ScriptedLoadableModuleTest):
-    """The real thing on generated data; the steps are in DeepSegLib.segmentation_test."""
+    """The real thing on generated data; the steps are in DeepSegLib.self_tests."""
 
     def setUp(self):
         slicer.mrmlScene.Clear()
 
     def runTest(self, **kwargs):
-        from DeepSegLib import segmentation_test
+        from DeepSegLib.self_tests import segmentation
+        from DeepSegLib.self_tests.steps import run_steps
 
-        for step in segmentation_test.runnable_steps():
-            self.setUp()
-            self.delayDisplay(step.__doc__)
-            step(self, DeepSegSegmentationLogic())
+        run_steps(self, DeepSegSegmentationLogic(), segmentation.STEPS)

@@ -30,22 +30,25 @@ class Attempts(Generic[Result]):
         bundle: the model.
         run: does it, in the way of a plan.
         extent: what it does beyond one pass for labels.
+        device: key of the only one to try; all of them where None.
     """
 
     volume: Volume
     bundle: ModelBundle
     run: Callable[[Plan], Result]
     extent: Extent = LABELS_ALONE
+    device: str | None = None
 
     def first_that_fits(self, precision: str) -> tuple[Result, Plan, list[str]]:
         """The result, how it was had, and a note where that is not the usual way.
 
         Raises:
             VolumeError: the model would have to see too many windows.
-            ModelError: the network cannot be built, or run on the processor.
+            ModelError: the network cannot be built, or run on the processor or the chosen device.
+            DeviceError: there is no such device.
             MemoryLimitError: no way has memory enough.
         """
-        ways = list(plans(self.bundle.spec, grid_of(self.volume.geometry, self.bundle.spec).shape, precision))
+        ways = list(plans(self.bundle.spec, grid_of(self.volume.geometry, self.bundle.spec).shape, precision, self.device))
         reason = "There was not enough memory for the usual way"
         for plan in ways:
             cost = self._cost(plan)
@@ -63,10 +66,13 @@ class Attempts(Generic[Result]):
             if isinstance(failure, ModelError):
                 if plan.device.type == "cpu":
                     raise failure
+                if self.device:
+                    told = f"The device chosen for it, {device_name(plan.device)} ({self.device}), could not run this model: {failure}"
+                    raise ModelError(f"{told} Choose another device, or leave the choice to DeepSeg.") from failure
                 reason = f"{device_name(plan.device)} could not run this model ({failure})"
             if plan.device.type == "cuda":
                 torch.cuda.empty_cache()
-        raise MemoryLimitError(_advice(self.volume, self._cost(ways[-1])))
+        raise MemoryLimitError(_advice(self.volume, self._cost(ways[-1]), ways[-1].device if self.device else None))
 
     def _outcome(self, plan: Plan) -> tuple[Result, None] | tuple[None, Exception]:
         """The result, or why there is none: a shortage of memory or precision, or a network that cannot be run this way."""
@@ -84,10 +90,12 @@ class Attempts(Generic[Result]):
         return estimate(self.volume.geometry, plan, self.extent)
 
 
-def _advice(volume: Volume, cost: Cost | None) -> str:
+def _advice(volume: Volume, cost: Cost | None, chosen: torch.device | None) -> str:
     shape = " x ".join(str(n) for n in volume.geometry.shape)
     needed = f"; the run needs about {(cost.result_bytes + cost.work_bytes) / 1e9:.1f} GB" if cost else ""
+    where = f" on {device_name(chosen)} ({chosen}), the device chosen for it" if chosen else ""
+    other = "Choose another device or leave the choice to DeepSeg, close" if chosen else "Close"
     return (
-        f"There was not enough memory to segment '{volume.name}' ({shape} voxels{needed}). "
-        "Close other programs, or choose a smaller region of interest."
+        f"There was not enough memory to run the model over '{volume.name}' ({shape} voxels{needed}){where}. "
+        f"{other} other programs, or choose a smaller region of interest."
     )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+METADATA_FILE = Path("configs/metadata.json")
 CALIBRATION_FILE = Path("configs/calibration.json")
 
 
@@ -46,7 +47,7 @@ class ModelBundle:
         for name, expected in bundle.spec.weights.items():
             path = bundle.weights_path(name)
             if not path.is_file():
-                raise ModelError(f"The model {folder} lacks its weight file models/{name}. Get the model again.")
+                raise ModelError(lacks(folder, f"weight file models/{name}"))
             if sha256_of(path) != expected:
                 raise ModelError(
                     f"The weight file models/{name} of the model {folder} is damaged or altered: its SHA-256 is not the one the model was made with. "
@@ -100,7 +101,16 @@ def read_spec(folder: Path) -> ModelSpec:
     Raises:
         ModelError: there is no such model, or its metadata is damaged or from a newer DeepSeg.
     """
-    path = folder / "configs" / "metadata.json"
+    return ModelSpec.from_json(read_section(folder), str(folder / METADATA_FILE))
+
+
+def read_section(folder: Path) -> Any:
+    """The `deepseg` section of a model's metadata as it is, unchecked; needs nothing but Python.
+
+    Raises:
+        ModelError: there is no such model, or its metadata cannot be read.
+    """
+    path = folder / METADATA_FILE
     if not path.is_file():
         raise ModelError(f"{folder} is not a DeepSeg model: it lacks the file configs/metadata.json.")
     try:
@@ -109,7 +119,28 @@ def read_spec(folder: Path) -> ModelSpec:
         raise ModelError(f"{path} cannot be read: {error}. Get the model again.") from error
     if not isinstance(metadata, dict) or "deepseg" not in metadata:
         raise ModelError(f"{path} has no 'deepseg' section: this is a MONAI bundle that DeepSeg cannot run.")
-    return ModelSpec.from_json(metadata["deepseg"], str(path))
+    return metadata["deepseg"]
+
+
+def lacks(folder: Path, what: str) -> str:
+    """The sentence about a file that is not there."""
+    return f"The model {folder} lacks its {what}. Get the model again."
+
+
+def read_calibration(folder: Path, sha256: str) -> Any:
+    """The content of a model's calibration file, unchecked but for its hash; needs nothing but Python.
+
+    Raises:
+        ModelError: the file is missing, altered, or no JSON.
+    """
+    path = folder / CALIBRATION_FILE
+    try:
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise ModelError(f"{path} is damaged or altered: its SHA-256 is not the one the model was made with. Get the model again.")
+        return json.loads(content)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path} cannot be read: {error}. Get the model again.") from error
 
 
 def _refuse_constant(name: str) -> None:

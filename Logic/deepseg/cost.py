@@ -107,24 +107,39 @@ def seems_to_fit(cost: Cost | None, device: torch.device) -> bool:
     return fits_device and (free_main is None or cost.result_bytes <= free_main)
 
 
-def forecast(geometry: Geometry, spec: ModelSpec, precision: str = "auto", extent: Extent = LABELS_ALONE) -> str:
-    """How a run will be tried, and what it will take, in a sentence for people.
+@dataclass(frozen=True)
+class Forecast:
+    """How a run will be tried, and what it will take.
+
+    Attributes:
+        told: in a sentence for people.
+        fits: whether there seems to be memory for it.
+    """
+
+    told: str
+    fits: bool
+
+
+def forecast(geometry: Geometry, spec: ModelSpec, precision: str = "auto", extent: Extent = LABELS_ALONE, device: str | None = None) -> Forecast:
+    """Tell of a run before it starts, on the device of this key where one is given.
 
     Raises:
         VolumeError: the model would have to see too many windows.
         ModelError: the network cannot be built.
+        DeviceError: there is no such device.
     """
-    for plan in plans(spec, grid_of(geometry, spec).shape, precision):
+    for plan in plans(spec, grid_of(geometry, spec).shape, precision, device):
         cost = estimate(geometry, plan, extent)
         if not seems_to_fit(cost, plan.device):
             continue
         where = f"{device_name(plan.device)} ({plan.precision})"
         if cost is None:
-            return f"Runs on: {where}."
+            return Forecast(f"Runs on: {where}.", True)
         memory = (cost.present_bytes + cost.result_bytes + cost.work_bytes) / 1e9
         seconds = _OVER_CONVOLUTIONS * cost.operations / _flops_per_second(plan.device, plan.precision)
-        return f"Runs on: {where}; takes about {memory:.1f} GB of memory and {_time(seconds)}."
-    return "There is not enough memory for this run. Close other programs, or choose a smaller region of interest."
+        return Forecast(f"Runs on: {where}; takes about {memory:.1f} GB of memory and {_time(seconds)}.", True)
+    told = f" on {device_name(plan.device)} ({device}). Choose another device, close" if device else ". Close"
+    return Forecast(f"There is not enough memory for this run{told} other programs, or choose a smaller region of interest.", False)
 
 
 def _time(seconds: float) -> str:

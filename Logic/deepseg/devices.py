@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 import torch
 
 from deepseg.blending import raster_order
-from deepseg.errors import VolumeError
+from deepseg.errors import DeviceError, VolumeError
 from deepseg.fast_network import fast_precision
 from deepseg.frontier import Frontier
+from deepseg.results import Device
 from deepseg.spec import ModelSpec, spacing_text
 from deepseg.windows import all_starts
 
@@ -59,6 +60,31 @@ def available_devices() -> list[torch.device]:
     return [*cards, *apple, torch.device("cpu")]
 
 
+def chosen_devices(key: str | None) -> list[torch.device]:
+    """All devices, fastest first; or the one of this `Device.key` alone, so that nothing falls back to another.
+
+    Raises:
+        DeviceError: there is none of this key, or it cannot be used.
+    """
+    if key == "cpu":  # nobody who wants it waits for a card to wake up
+        return [torch.device("cpu")]
+    found = available_devices()
+    if key is None:
+        return found
+    chosen = [device for device in found if str(device) == key]
+    if not chosen:
+        told = ", ".join(f"{device} ({device_name(device)})" for device in found)
+        raise DeviceError(f"This computer has no device '{key}' that can be used; it has {told}. Choose one of these, or none to take the fastest.")
+    return chosen
+
+
+def listed_devices() -> tuple[Device, ...]:
+    """What a user may choose from, fastest first; cards of one name are told apart by their keys."""
+    found = [(str(device), device_name(device)) for device in available_devices()]
+    names = [name for _, name in found]
+    return tuple(Device(key, name if names.count(name) == 1 else f"{name} ({key})") for key, name in found)
+
+
 def device_name(device: torch.device) -> str:
     """A device as a user knows it."""
     if device.type == "cuda":
@@ -74,17 +100,19 @@ def _works(card: torch.device) -> bool:
         return False
 
 
-def plans(spec: ModelSpec, shape: tuple[int, int, int], precision: str = "auto") -> Iterator[Plan]:
+def plans(spec: ModelSpec, shape: tuple[int, int, int], precision: str = "auto", key: str | None = None) -> Iterator[Plan]:
     """What to try, one after the other: each device with ever smaller batches, then smaller windows, the processor last.
 
-    `shape` is that of the image on the model's grid. `precision` 'auto' takes the fastest number type of each device.
+    `shape` is that of the image on the model's grid. `precision` 'auto' takes the fastest number type of each device. `key` names the only
+    device to try; all of them where None.
 
     Raises:
         VolumeError: the model would have to see too many windows.
+        DeviceError: there is no device of this key.
     """
     _refuse_endless(spec, shape)
     frugal = held_bytes(spec, shape) > _HELD_BYTES
-    for device in available_devices():
+    for device in chosen_devices(key):
         chosen = fast_precision(device) if precision == "auto" else precision
         voxels = spec.window.size[0] * spec.window.size[1] * spec.window.size[2]
         batch = max(_CPU_VOXELS // voxels, 1) if device.type == "cpu" else max((1 << 21) // voxels, 1)

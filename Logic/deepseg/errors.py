@@ -35,6 +35,10 @@ class Cancelled(DeepSegError):
     """The user stopped the run."""
 
 
+class DeviceError(DeepSegError):
+    """A device that was chosen for a run and is not there, or cannot be used."""
+
+
 class MemoryLimitError(DeepSegError):
     """The computer has too little memory for what was asked."""
 

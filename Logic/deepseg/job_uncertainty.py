@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,9 @@ import numpy as np
 from deepseg.job_folder import MAPS, write_array
 from deepseg.results import Finding, Prediction, SegmentReport, UncertainRegion, Uncertainty, UncertaintyMap
 from deepseg.spec import label_from_json
-from deepseg.volume import LabelMap
 
 
-def write_uncertainty(folder: Path, result: Uncertainty, regions: list[UncertainRegion]) -> dict[str, Any]:
+def write_uncertainty(folder: Path, result: Uncertainty, regions: Sequence[UncertainRegion]) -> dict[str, Any]:
     """Put the maps into the folder; returns what the result message says of the rest."""
     maps = [found for name, found in result.maps.items() if name in MAPS]
     for found in maps:
@@ -30,13 +30,12 @@ def write_uncertainty(folder: Path, result: Uncertainty, regions: list[Uncertain
     }
 
 
-def read_uncertainty(folder: Path, labels: LabelMap, message: dict[str, Any]) -> tuple[Uncertainty, list[UncertainRegion]]:
-    """What `write_uncertainty` wrote, from the folder and the whole result message; without probabilities, which stay with the worker."""
-    told = message["uncertainty"]
+def read_uncertainty(folder: Path, told: dict[str, Any], prediction: Prediction) -> tuple[Uncertainty, tuple[UncertainRegion, ...]]:
+    """What `write_uncertainty` wrote, from the folder and what it returned; without probabilities, which stay with the worker."""
     values = {item["measure"]: np.load(folder / _file(item["measure"]), allow_pickle=False) for item in told["maps"]}
-    maps = {item["measure"]: UncertaintyMap(values[item["measure"]], labels.geometry, **item) for item in told["maps"]}
+    maps = {item["measure"]: UncertaintyMap(values[item["measure"]], prediction.geometry, **item) for item in told["maps"]}
     result = Uncertainty(
-        Prediction(labels, None, labels.attributes, message["seconds"], tuple(message["notes"])),
+        prediction,
         maps,
         dict(map(tuple, told["agreement"])) if told["agreement"] else None,
         told["sampler"],
@@ -47,10 +46,10 @@ def read_uncertainty(folder: Path, labels: LabelMap, message: dict[str, Any]) ->
         told["calibrated"],
         notes=tuple(told["notes"]),
     )
-    regions = [
+    regions = tuple(
         UncertainRegion(**{**item, "label": label_from_json(item["label"]), "position_ras_mm": tuple(item["position_ras_mm"])})
         for item in told["regions"]
-    ]
+    )
     return result, regions
 
 

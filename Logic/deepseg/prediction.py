@@ -31,6 +31,7 @@ def predict(
     probabilities: bool = True,
     precision: str = "auto",
     mirror: bool = False,
+    device: str | None = None,
 ) -> Prediction:
     """See `deepseg.api.segment`."""
     if precision not in ("auto", *PRECISIONS):
@@ -53,7 +54,7 @@ def predict(
         return restorer
 
     extent = Extent(mirrored(spec, mirror), 4 * spec.channel_count if wanted else 0)
-    restorer, plan, notes = Attempts(part, bundle, run, extent).first_that_fits(chosen)
+    restorer, plan, notes = Attempts(part, bundle, run, extent, device).first_that_fits(chosen)
     if probabilities and not wanted:
         size = 4 * spec.channel_count * math.prod(volume.geometry.shape) / 1e9
         notes.append(f"Probabilities would take {size:.1f} GB; up to {PROBABILITY_LIMIT_BYTES / 1e9:.1f} GB are given, so there are labels alone.")

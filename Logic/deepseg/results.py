@@ -225,4 +225,50 @@ class Explanation:
         return Volume(self.values[None], self.geometry, ("1",), self.title)
 
 
+@dataclass(frozen=True)
+class Device:
+    """What networks can run on.
+
+    Attributes:
+        key: 'cpu', 'cuda:0', 'mps', ...: what to call it by where a run's device is chosen.
+        name: for people.
+    """
+
+    key: str
+    name: str
+
+
+@dataclass(frozen=True)
+class SamplingWay:
+    """A way to estimate uncertainty: key of `deepseg.uncertainty.samplers.SAMPLERS`, and what people call it."""
+
+    key: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What can be said of a run before it starts.
+
+    Attributes:
+        forecast: what it will run on and take, in a sentence.
+        fits: whether there seems to be memory for it.
+        findings: what about the image is unlike the training images, most unusual first.
+        devices: what it could run on, fastest first.
+        layers: names of the network's modules that CAM methods can look at, from its input on; empty where nobody can tell without a run.
+        usual_layer: the one that is taken where none is named; None where there is none.
+        samplers: ways to estimate uncertainty that suit the model.
+        methods: keys of the ways to explain that suit it.
+    """
+
+    forecast: str
+    fits: bool
+    findings: tuple[Finding, ...]
+    devices: tuple[Device, ...]
+    layers: tuple[str, ...] = ()
+    usual_layer: str | None = None
+    samplers: tuple[SamplingWay, ...] = ()
+    methods: tuple[str, ...] = ()
+
+
 PROBABILITY_LIMIT_BYTES = 4 * 2**30

@@ -183,6 +183,15 @@ class ModelSpec:
                 "Update DeepSeg or get an older file of the model."
             )
         _check(section, source)
+        return ModelSpec.from_checked(section, source)
+
+    @staticmethod
+    def from_checked(section: dict[str, Any], source: str) -> ModelSpec:
+        """Read a section that is known to keep to its schema; any other raises whatever is the first thing wrong with it.
+
+        Raises:
+            ModelError: its parts do not fit each other.
+        """
         values = {key: _whole(value) if key in _COUNTS else value for key, value in _upgraded(section).items() if key != "schema_version"}
         values["inputs"] = tuple(InputSpec(**{**item, "steps": tuple(IntensityStep(**step) for step in item["steps"])}) for item in values["inputs"])
         values["labels"] = tuple(label_from_json(item) for item in values["labels"])

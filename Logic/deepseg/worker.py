@@ -1,7 +1,7 @@
 """Runs outside the user interface's process, one after the other: `python -m deepseg.worker HOME [IDLE_SECONDS]`.
 
-HOME is a private folder for this process alone. PyTorch is loaded while the client still writes the first run's input, and the last
-model stays open, so that the next run starts at once. The worker ends when its client is gone or has been silent for IDLE_SECONDS.
+HOME is a private folder for this process alone. PyTorch is loaded while the client still writes the first run's input, and models
+stay open, so that the next run starts at once. The worker ends when its client is gone or has been silent for IDLE_SECONDS.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ import os
 import sys
 import traceback
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepseg.errors import Cancelled, DeepSegError, MemoryLimitError, is_shortage
-from deepseg.job_folder import read_job, write_result
-from deepseg.job_uncertainty import write_uncertainty
+from deepseg.job_folder import read_job
+from deepseg.job_result import write_result
 from deepseg.worker_channel import Channel
 
 if TYPE_CHECKING:
@@ -37,8 +36,7 @@ class Worker:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._load_error: BaseException | None = None
-        self._bundle: ModelBundle | None = None
-        self._bundle_files: list[tuple[str, int, int]] = []
+        self._models: dict[Path, tuple[ModelBundle, list[tuple[str, int, int]]]] = {}
 
     def load(self) -> None:
         """Load PyTorch, and MONAI where there is time; what goes wrong is told to the first run."""
@@ -52,11 +50,11 @@ class Worker:
             self._load_error = error
 
     def run(self, folder: Path) -> dict[str, Any]:
-        """Segment what lies in a job folder; returns the message that ends the run."""
+        """Do what a job folder asks for; returns the message that ends the run."""
         try:
             if self._load_error:
                 raise self._load_error  # a second attempt to load PyTorch would fail for another reason
-            return self._segment(folder)
+            return self._answer(folder)
         except Cancelled:
             return {"type": "cancelled"}
         except MemoryLimitError as error:
@@ -66,8 +64,9 @@ class Worker:
         except Exception as error:
             return _unforeseen(error, folder)
 
-    def _segment(self, folder: Path) -> dict[str, Any]:
+    def _answer(self, folder: Path) -> dict[str, Any]:
         from deepseg import api
+        from deepseg.job_runs import run_job
 
         def report(progress: Progress) -> None:
             self._channel.check()
@@ -75,24 +74,22 @@ class Worker:
 
         report(api.Progress(0.0, "reading the image", None))
         job = read_job(folder)
-        bundle, asked, told = self._model(job.model), job.uncertainty, {}
-        if asked is None:
-            prediction = api.segment(job.volume, bundle, job.roi, report, probabilities=False)
-        else:
-            result = api.estimate_uncertainty(job.volume, bundle, job.roi, report, **asdict(asked))
-            prediction, told = result.prediction, {"uncertainty": write_uncertainty(folder, result, api.uncertain_regions(result))}
+        result = run_job(job, self._model(job.model), report)
         self._channel.check()
-        return {**write_result(folder, prediction), **told}
+        return write_result(folder, result)
 
     def _model(self, folder: Path) -> ModelBundle:
-        """The model in a folder; where none of its files has changed since the last run, they are not read again."""
+        """The model in a folder; where none of its files has changed since an earlier run, they are not read again.
+
+        A model takes little memory while it is not run, so all that were used stay open: a look at another one costs none of them.
+        """
         from deepseg import api
 
-        if self._bundle is None or self._bundle.folder != folder or self._bundle_files != _files_of(folder):
-            self._bundle = None
-            files = _files_of(folder)
-            self._bundle, self._bundle_files = api.load_model(folder), files
-        return self._bundle
+        files = _files_of(folder)
+        known, seen = self._models.pop(folder, (None, []))
+        bundle = known if known is not None and seen == files else api.load_model(folder)
+        self._models[folder] = bundle, files
+        return bundle
 
 
 def _files_of(folder: Path) -> list[tuple[str, int, int]]:

@@ -63,7 +63,7 @@ class Channel:
 
     def send(self, message: dict[str, Any]) -> None:
         """Write one message; ends the process if the client does not listen any more."""
-        line = (json.dumps(message) + "\n").encode()
+        line = (json.dumps(message, allow_nan=False) + "\n").encode()
         try:
             with self._sending:
                 while line:

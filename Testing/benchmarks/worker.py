@@ -19,7 +19,7 @@ from volumes import ct_like, mosaic
 from deepseg.api import Job, Volume, find_model
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "DeepSegExtension"))
-from DeepSegLib.jobs import SegmentationJob
+from DeepSegLib.jobs import WorkerJob
 from DeepSegLib.worker_pool import WorkerPool
 
 TICK_S, LATE_S = 0.02, 0.05
@@ -72,7 +72,7 @@ def starts(small: Job, large: Job, repeats: int) -> list[tuple[str, str, str]]:
 
 def start_of(job: Job, pool: WorkerPool) -> tuple[float, float]:
     start = time.perf_counter()
-    run = SegmentationJob(job, pool)
+    run = WorkerJob(job, pool)
     begun = 0.0
     while run.poll() and run.progress.stage != "running the network":
         begun = begun or (run.progress.stage != "starting" and time.perf_counter() - start)
@@ -89,7 +89,7 @@ def cancellations(job: Job, pool: WorkerPool, repeats: int) -> list[tuple[str, s
     seconds: dict[str, list[float]] = {"cancel at the start": [], "cancel in the network": []}
     for _ in range(repeats):
         for name, values in seconds.items():
-            run = SegmentationJob(job, pool)
+            run = WorkerJob(job, pool)
             while name.endswith("network") and run.poll() and run.progress.fraction <= 0.06:
                 continue
             start = time.perf_counter()
@@ -101,7 +101,7 @@ def cancellations(job: Job, pool: WorkerPool, repeats: int) -> list[tuple[str, s
 def longest_run(job: Job, pool: WorkerPool) -> tuple[str, str, str, str]:
     """How true the announced seconds left were: a tenth of the run later, and from there to 95 % of it."""
     start, announced = time.perf_counter(), []
-    run = SegmentationJob(job, pool)
+    run = WorkerJob(job, pool)
     while run.poll():
         if run.progress.seconds_left is not None:
             announced.append((time.perf_counter() - start, run.progress.seconds_left))
@@ -116,11 +116,11 @@ def longest_run(job: Job, pool: WorkerPool) -> tuple[str, str, str, str]:
 
 def runs(job: Job, pool: WorkerPool) -> Callable[[], None]:
     """What the client does every fifth time: look after a run, and start the next one when it has ended."""
-    current: list[SegmentationJob] = []
+    current: list[WorkerJob] = []
 
     def look_after() -> None:
         if not current or not current[0].poll():
-            current[:] = [SegmentationJob(job, pool)]
+            current[:] = [WorkerJob(job, pool)]
 
     return look_after
 

@@ -12,10 +12,13 @@ SLICER = {"slicer", "qt", "ctk", "vtk", "vtkmodules", "trame_slicer", "MRMLCoreP
 HEAVY = {"torch", "monai", "SimpleITK", "numpy", "scipy", "skimage", "matplotlib", "safetensors", "deepseg", "DeepSegLib"}
 
 
-def imports_of(path, at_file_scope_only=False):
-    """Names of the modules a file imports, as written; those under TYPE_CHECKING count only where types do."""
+def imports_of(path, at_file_scope_only=False, needed_only=False):
+    """Names of the modules a file imports, as written; those under TYPE_CHECKING count only where types do.
+
+    `needed_only` leaves out, at file scope, what the file does without where it is not there.
+    """
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    nodes = [node for statement in tree.body for node in reachable(statement)] if at_file_scope_only else list(ast.walk(tree))
+    nodes = [node for statement in tree.body for node in reachable(statement, needed_only)] if at_file_scope_only else list(ast.walk(tree))
     names = set()
     for node in nodes:
         if isinstance(node, ast.Import):
@@ -26,15 +29,21 @@ def imports_of(path, at_file_scope_only=False):
     return names
 
 
-def reachable(statement):
+def reachable(statement, needed_only=False):
     """What runs when the file is imported: everything but the bodies of functions and what is there for types alone."""
     if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return
     if isinstance(statement, ast.If) and isinstance(statement.test, ast.Name) and statement.test.id == "TYPE_CHECKING":
         return
     yield statement
+    spared = statement.body if needed_only and isinstance(statement, ast.Try) and any(map(catches_absence, statement.handlers)) else []
     for child in ast.iter_child_nodes(statement):
-        yield from reachable(child)
+        if child not in spared:
+            yield from reachable(child, needed_only)
+
+
+def catches_absence(handler):
+    return isinstance(handler.type, ast.Name) and handler.type.id in ("ModuleNotFoundError", "ImportError")
 
 
 def top(names):
@@ -80,7 +89,7 @@ def test_a_module_loads_on_a_slicer_that_has_none_of_our_packages(path):
 
 @pytest.mark.parametrize("path", python_files(EXTENSION / "DeepSegLib"), ids=name_of)
 def test_the_shared_library_loads_without_slicer_and_without_torch(path):
-    assert not top(imports_of(path, at_file_scope_only=True)) & (SLICER | {"torch", "monai", "safetensors", "scipy"})
+    assert not top(imports_of(path, at_file_scope_only=True, needed_only=True)) & (SLICER | {"torch", "monai", "safetensors", "scipy"})
 
 
 def test_only_nodes_turns_nodes_into_volumes():
@@ -135,14 +144,15 @@ EXPLANATION_METHODS = (
 )
 EXPLANATION_METHODS += ("relevance_propagation", "smooth_grad")
 LAYERS = (
-    {"errors", "itk_messages", "progress"},
+    {"errors", "itk_messages", "progress", "strict_json"},
     {"box", "geometry", "volume", "results", "dicom", "dicom_sequence", "suv", "nifti", "io", "outputs", "segmentation_file", "locations", "metrics"}
     | {"stacking", "bias_field", "sequences", "flags", "staleness"},
     {
         f"networks.{name}"
         for name in ("dints", "dynunet", "heteroscedastic_dynunet", "monai_networks", "plain_conv_unet", "residual_encoder_unet", "unet_parts")
     },
-    {"spec", "bundle", "inputs", "preprocessing", "normalisation", "resampling", "networks", "fast_network", "heap", "free_memory", "windows"},
+    {"spec", "bundle", "inputs", "preprocessing", "normalisation", "resampling", "networks", "fast_network", "heap", "free_memory", "windows"}
+    | {"model_card"},
     {
         "window_network",
         "frontier",
@@ -157,7 +167,8 @@ LAYERS = (
         "region",
         "prediction",
     }
-    | {"provenance", "job_folder", "job_uncertainty", "golden", "bundle_writer", "stock_monai"},
+    | {"provenance", "golden", "bundle_writer", "stock_monai"}
+    | {f"job_{name}" for name in ("explanation", "folder", "requests", "result", "uncertainty")},
     {
         "uncertainty",
         *(f"uncertainty.{name}" for name in ("assembly", "calibration", "conformal", "contours", "deep_features", "error_detection", "estimate")),
@@ -177,6 +188,8 @@ LAYERS = (
                 "attention",
                 "blurring",
                 "layers",
+                "listed",
+                "fitting",
                 "passes",
                 "question",
                 "relevance_rules",
@@ -196,15 +209,16 @@ LAYERS = (
     {"importers.monai_limits", "importers.monai_config", "importers.monai_expressions", "importers.monai_archive", "importers.monai_weights"},
     {f"importers.monai_{part}" for part in ("arguments", "bundle", "card", "intensities", "metadata", "network", "output", "transforms")},
     {"api.arguments"},
-    {f"api.{name}" for name in ("explanation", "models", "segmentation", "uncertainty")},
+    {f"api.{name}" for name in ("explanation", "models", "previews", "segmentation", "uncertainty")},
     {"api"},
-    {"cli", "worker", "worker_channel", "demo", "report", "report_doubt", "report_explanation", "pictures", "surface"}
+    {"cli", "job_runs", "worker", "worker_channel", "demo", "report", "report_doubt", "report_explanation", "pictures", "surface"}
     | {
         "commands",
         *(
             f"commands.{name}"
             for name in (
                 "batch",
+                "devices",
                 "explain",
                 "explain_cohort",
                 "importing",

@@ -50,7 +50,7 @@ def files_below(folder):
 def test_everything_a_module_needs_is_built_and_installed(a_tree):
     expected = {f"deepseg/{name}" for name in files_below(REPOSITORY / "Logic/deepseg")}
     expected |= {f"DeepSegLib/{name}" for name in files_below(REPOSITORY / "DeepSegExtension/DeepSegLib")}
-    for resource in ("Models", "schemas"):
+    for resource in ("Models", "SampleData", "schemas"):
         expected |= {f"deepseg/Resources/{resource}/{name}" for name in files_below(REPOSITORY / "Resources" / resource)}
     expected.add("deepseg/Resources/requirements.txt")
     for module in (REPOSITORY / "DeepSegExtension").glob("DeepSeg*/DeepSeg*.py"):
@@ -60,7 +60,8 @@ def test_everything_a_module_needs_is_built_and_installed(a_tree):
 
 
 def test_only_modules_lie_where_slicer_looks_for_modules(a_tree):
-    assert [path.stem for path in a_tree.glob("*.py")] == [path.stem for path in (REPOSITORY / "DeepSegExtension").glob("DeepSeg*/DeepSeg*.py")]
+    modules = (REPOSITORY / "DeepSegExtension").glob("DeepSeg*/DeepSeg*.py")
+    assert sorted(path.stem for path in a_tree.glob("*.py")) == sorted(path.stem for path in modules)
 
 
 def test_each_module_runs_its_own_test_in_slicer(trees):
@@ -125,10 +126,10 @@ def test_a_module_in_the_source_tree_finds_the_library_beside_it():
 
 RUN = (
     "import numpy as np, DeepSegLib\n"
-    "from DeepSegLib.jobs import SegmentationJob\n"
+    "from DeepSegLib.jobs import WorkerJob\n"
     "from deepseg.api import Geometry, Job, Volume, find_model\n"
     "array = np.random.default_rng(0).normal(100, 20, (1, 20, 24, 16)).astype(np.float32)\n"
-    "labels = SegmentationJob(Job(Volume(array, Geometry((20, 24, 16), np.eye(4))), find_model('tiny'))).wait()\n"
+    "labels = WorkerJob(Job(Volume(array, Geometry((20, 24, 16), np.eye(4))), find_model('tiny'))).wait().labels\n"
     "print(labels.array.shape, labels.attributes['DeepSeg.Model'])\n"
 )
 
@@ -145,11 +146,20 @@ def test_a_worker_of_the_source_tree_runs_a_model(tiny_bundle, tmp_path):
     assert said == "(20, 24, 16) tiny"
 
 
+LIST = (
+    "import DeepSegLib, pathlib\n"
+    "from DeepSegLib.models import ModelStore\n"
+    "from DeepSegLib.settings import Settings\n"
+    "class NoSettings:\n"
+    "    def value(self, key, default):\n"
+    "        return default\n"
+    "print(*[m.name for m in ModelStore(Settings(NoSettings()), pathlib.Path('nowhere')).models()])\n"
+)
+
+
 def test_shipped_models_are_found_in_an_installed_extension(a_tree, tmp_path):
     shipped = sorted(path.name for path in (REPOSITORY / "Resources/Models").iterdir() if (path / "configs/metadata.json").is_file())
 
-    said = in_clean_python(
-        "import DeepSegLib\nfrom DeepSegLib.models import installed_models\nprint(*[m.name for m in installed_models()])", [a_tree], tmp_path
-    )
+    said = in_clean_python(LIST, [a_tree], tmp_path)
 
     assert said.split() == shipped

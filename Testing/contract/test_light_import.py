@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 WITHOUT = "import sys; sys.modules.update(dict.fromkeys({names!r})); "
 
@@ -35,3 +38,37 @@ def test_a_volume_in_memory_is_segmented_without(name):
     done = run_without([name], code)
     assert done.returncode == 0, done.stderr
     assert "(20, 24, 16)" in done.stdout
+
+
+def test_models_are_described_before_any_package_is_there():
+    """What a panel shows on a Slicer that lacks PyTorch, and what checks a model's description."""
+    names = ["torch", "monai", "SimpleITK", "safetensors", "fastjsonschema", "scipy", "tqdm"]
+    code = (
+        "from deepseg import api; folder = api.find_model('hippocampus-mr'); card = api.describe_model(folder); "
+        "assert card.problem == '', card.problem; "
+        "print(card.title, card.calibrated, len(card.accuracy), len(api.reliability(folder)), len(api.explanation_methods()))"
+    )
+    done = run_without(names, code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "Hippocampus in MR (anterior and posterior) True 2 4 10"
+
+
+def test_a_panels_questions_load_no_pytorch():
+    code = (
+        "import sys; sys.path.append('DeepSegExtension'); from deepseg import api; import DeepSegLib.jobs; "
+        "folder = api.find_model('hippocampus-mr'); api.describe_model(folder); api.reliability(folder); api.explanation_methods(); "
+        "api.Job(api.Volume(__import__('numpy').zeros((1, 2, 2, 2)), api.Geometry((2, 2, 2), __import__('numpy').eye(4))), folder, "
+        "request=api.ExplanationRequest(1)).bytes_needed; "
+        "print([name for name in ('torch', 'monai', 'SimpleITK') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=REPOSITORY)
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
+
+
+def test_a_damaged_model_is_described_even_then(tmp_path):
+    folder = tmp_path / "model" / "configs"
+    folder.mkdir(parents=True)
+    (folder / "metadata.json").write_text('{"deepseg": {"title": "Half", "labels": [1], "schema_version": 2}}')
+    done = run_without(["fastjsonschema", "torch"], f"from deepseg import api; print(api.describe_model({str(tmp_path / 'model')!r}))")
+    assert done.returncode == 0, done.stderr
+    assert "cannot be read" in done.stdout and "title='Half'" in done.stdout

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from DeepSegLib import jobs
-from DeepSegLib.jobs import SegmentationJob
+from DeepSegLib.jobs import WorkerJob
 from DeepSegLib.search_path import logic_folder
 from DeepSegLib.worker_process import start_process
 from faults.workers import assert_gone, follow, holding, in_the_network, patched, run_until, without_log
@@ -59,24 +59,24 @@ def wait_for(job, reached):
 def test_a_killed_worker_is_one_sentence_and_the_next_run_works(a_short_job, workers, tmp_path, moment):
     reached = tmp_path / "reached"
     workers.starts = [holding(reached, **MOMENTS[moment])]
-    job = SegmentationJob(a_short_job, workers.pool)
+    job = WorkerJob(a_short_job, workers.pool)
     wait_for(job, reached)
 
     os.kill(workers.processes[0].pid, getattr(signal, "SIGKILL", signal.SIGTERM))
     error = without_log(follow(job).error)
 
-    assert error.startswith("The segmentation process ended unexpectedly (status ")
+    assert error.startswith("The process that runs the model ended unexpectedly (status ")
     assert error.endswith("Close other programs or choose a smaller region of interest, then start it again.")
-    assert job.labels is None
-    assert SegmentationJob(a_short_job, workers.pool).wait().array.shape == (20, 24, 16)
+    assert job.result is None
+    assert WorkerJob(a_short_job, workers.pool).wait().labels.array.shape == (20, 24, 16)
     workers.assert_nothing_is_left()
 
 
 def test_a_worker_killed_while_it_waits_is_not_noticed(a_short_job, workers):
-    SegmentationJob(a_short_job, workers.pool).wait()
+    WorkerJob(a_short_job, workers.pool).wait()
     workers.processes[0].kill()
 
-    assert SegmentationJob(a_short_job, workers.pool).wait().array.shape == (20, 24, 16)
+    assert WorkerJob(a_short_job, workers.pool).wait().labels.array.shape == (20, 24, 16)
     assert len(workers.processes) == 2
     workers.assert_nothing_is_left()
 
@@ -101,14 +101,14 @@ def test_speaking_to_a_dead_worker_does_not_kill_a_client_without_pythons_signal
 def test_a_worker_that_does_not_answer_a_cancellation_is_killed(a_short_job, workers, tmp_path, moment):
     reached = tmp_path / "reached"
     workers.starts = [holding(reached, **MOMENTS[moment])]
-    job = SegmentationJob(a_short_job, workers.pool)
+    job = WorkerJob(a_short_job, workers.pool)
     wait_for(job, reached)
 
     job.cancel()
 
     assert job.cancelled
     assert not job.poll()
-    assert (job.error, job.labels) == (None, None)
+    assert (job.error, job.result) == (None, None)
     assert workers.processes[0].wait(60) != 0
     workers.pool.close()
     workers.assert_nothing_is_left()
@@ -116,14 +116,14 @@ def test_a_worker_that_does_not_answer_a_cancellation_is_killed(a_short_job, wor
 
 def test_a_cancelled_worker_stays_warm(a_long_job, a_short_job, workers, monkeypatch):
     monkeypatch.setattr(jobs, "_ANSWER_S", 60)  # on a busy computer a window may take longer than a user would wait
-    job = SegmentationJob(a_long_job, workers.pool)
+    job = WorkerJob(a_long_job, workers.pool)
     run_until(job, in_the_network(job))
 
     job.cancel()
 
-    assert (job.cancelled, job.error, job.labels) == (True, None, None)
+    assert (job.cancelled, job.error, job.result) == (True, None, None)
     assert list(workers.shared.iterdir()) == []
-    assert SegmentationJob(a_short_job, workers.pool).wait().array.shape == (20, 24, 16)
+    assert WorkerJob(a_short_job, workers.pool).wait().labels.array.shape == (20, 24, 16)
     assert len(workers.processes) == 1
     workers.assert_nothing_is_left()
 
@@ -133,14 +133,14 @@ def test_a_run_cancelled_before_its_worker_is_ready_does_not_cost_the_worker(a_s
     reached, go_on = tmp_path / "reached", tmp_path / "go-on"
     pause = f"def pause(*a):\n    Path({str(reached)!r}).touch()\n    while not Path({str(go_on)!r}).exists(): time.sleep(0.01)\n"
     workers.starts = [patched(pause + "from deepseg import worker; worker.Worker.load = pause")]
-    job = SegmentationJob(a_short_job, workers.pool)
+    job = WorkerJob(a_short_job, workers.pool)
     run_until(job, lambda: reached.exists() and job._worker.runs)
 
     job.cancel()
     go_on.touch()
 
     assert job.cancelled
-    assert SegmentationJob(a_short_job, workers.pool).wait().array.shape == (20, 24, 16)
+    assert WorkerJob(a_short_job, workers.pool).wait().labels.array.shape == (20, 24, 16)
     assert len(workers.processes) == 1
     workers.assert_nothing_is_left()
 
@@ -153,7 +153,7 @@ def test_cancel_reaches_python_behind_a_launcher(a_short_job, workers, tmp_path)
     code += "worker.write_result = hold; worker.main([sys.argv[1]])"
     launcher = f"import subprocess, sys; sys.exit(subprocess.call([sys.executable, '-c', {code!r}, sys.argv[1]]))"
     workers.starts = [lambda home: start_process([sys.executable, "-c", launcher, str(home)], home)]
-    job = SegmentationJob(a_short_job, workers.pool)
+    job = WorkerJob(a_short_job, workers.pool)
     wait_for(job, reached)
 
     job.cancel()
@@ -166,13 +166,13 @@ def test_cancel_reaches_python_behind_a_launcher(a_short_job, workers, tmp_path)
 CLIENT = """
 import sys, tempfile, numpy as np
 from pathlib import Path
-from DeepSegLib.jobs import SegmentationJob
+from DeepSegLib.jobs import WorkerJob
 from DeepSegLib.worker_pool import WorkerPool
 from deepseg.api import Geometry, Job, Volume
 tempfile.tempdir = sys.argv[3]
 volume = Volume(np.random.rand(1, 200, 200, 200).astype(np.float32), Geometry((200, 200, 200), np.eye(4)))
 pool = WorkerPool(roots=lambda: [Path(sys.argv[2])])
-job = SegmentationJob(Job(volume, sys.argv[1]), pool)
+job = WorkerJob(Job(volume, sys.argv[1]), pool)
 while job.poll() and job.progress.stage != "running the network":
     pass
 print(job._worker._pid, flush=True)
@@ -214,7 +214,7 @@ def test_what_a_killed_client_and_its_killed_worker_left_is_swept_by_the_next(a_
     left = [*workers.shared.iterdir(), *workers.temporary.iterdir()]
     assert len(left) == 2
 
-    SegmentationJob(a_short_job, workers.pool).wait()
+    WorkerJob(a_short_job, workers.pool).wait()
 
     assert not any(folder.exists() for folder in left)
     workers.assert_nothing_is_left()
@@ -224,7 +224,7 @@ def test_a_client_that_is_at_work_is_left_alone(a_client, a_short_job, workers):
     client, _ = a_client
     theirs = [*workers.shared.iterdir(), *workers.temporary.iterdir()]
 
-    labels = SegmentationJob(a_short_job, workers.pool).wait()
+    labels = WorkerJob(a_short_job, workers.pool).wait().labels
 
     assert np.prod(labels.array.shape) == 20 * 24 * 16
     assert len(theirs) == 2

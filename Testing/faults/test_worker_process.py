@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from deepseg.api import Box, DeepSegError, Job, UncertaintyRequest, estimate_uncertainty, segment, uncertain_regions
-from DeepSegLib.jobs import SegmentationJob
+from DeepSegLib.jobs import WorkerJob
 from DeepSegLib.worker_pool import WorkerPool
 from DeepSegLib.worker_process import start_process, start_worker
 from faults.workers import patched, run_until, without_log
@@ -36,14 +36,18 @@ def test_the_worker_gives_what_the_api_gives(a_short_job, quick_bundle, workers)
     expected = segment(a_short_job.volume, quick_bundle, roi, probabilities=False)
     seen = []
 
-    job = SegmentationJob(replace(a_short_job, roi=roi), workers.pool)
-    labels = job.wait(seen.append)
+    job = WorkerJob(replace(a_short_job, roi=roi), workers.pool)
+    result = job.wait(seen.append)
 
+    labels = result.labels
     np.testing.assert_array_equal(labels.array, expected.labels.array)
     assert labels.geometry.is_close(a_short_job.volume.geometry, 0.0)
     assert labels.labels == expected.labels.labels
     assert labels.attributes == expected.labels.attributes
-    assert job.notes == expected.notes
+    assert job.result is result
+    assert job.notes == result.notes == expected.notes
+    assert list(result.seconds) == list(expected.seconds)
+    assert (result.uncertainty, result.regions, result.explanation, result.preview) == (None, (), None, None)
     assert [progress.fraction for progress in seen] == sorted(progress.fraction for progress in seen)
     assert job.progress.fraction == 1.0
     workers.assert_nothing_is_left()
@@ -53,20 +57,21 @@ def test_the_worker_gives_what_the_api_gives(a_short_job, quick_bundle, workers)
 def test_the_worker_is_as_sure_as_the_api_bit_for_bit(asked, a_short_job, quick_bundle, workers):
     expected = estimate_uncertainty(a_short_job.volume, quick_bundle, **asdict(asked))
 
-    job = SegmentationJob(replace(a_short_job, uncertainty=asked), workers.pool)
-    labels = job.wait()
+    result = WorkerJob(replace(a_short_job, request=asked), workers.pool).wait()
 
+    labels, found = result.labels, result.uncertainty
     np.testing.assert_array_equal(labels.array, expected.prediction.labels.array)
-    assert job.uncertainty.prediction.labels is labels
-    assert set(job.uncertainty.maps) == {"predictive_entropy", "expected_entropy", "mutual_information"}, "the model is not calibrated"
-    for name, found in job.uncertainty.maps.items():
-        np.testing.assert_array_equal(found.values, expected.maps[name].values)
+    assert found.prediction.labels is labels
+    assert list(found.prediction.seconds) == list(expected.prediction.seconds)
+    assert set(found.maps) == {"predictive_entropy", "expected_entropy", "mutual_information"}, "the model is not calibrated"
+    for name, one in found.maps.items():
+        np.testing.assert_array_equal(one.values, expected.maps[name].values)
         for told in ("measure", "title", "unit", "kind", "largest"):
-            assert getattr(found, told) == getattr(expected.maps[name], told)
+            assert getattr(one, told) == getattr(expected.maps[name], told)
     for name in ("agreement", "sampler", "samples", "seed", "findings", "calibrated", "notes"):
-        assert getattr(job.uncertainty, name) == getattr(expected, name)
-    assert repr(job.uncertainty.reports) == repr(expected.reports), "nan is nan"
-    assert job.regions == uncertain_regions(expected)
+        assert getattr(found, name) == getattr(expected, name)
+    assert repr(found.reports) == repr(expected.reports), "nan is nan"
+    assert result.regions == tuple(uncertain_regions(expected))
     workers.assert_nothing_is_left()
 
 
@@ -74,13 +79,13 @@ def test_the_second_run_finds_the_worker_warm(a_short_job, workers):
     """It reads neither the weights nor the model's description again."""
     code = "from deepseg.bundle import ModelBundle as M; load = M.load; M.load = lambda folder: (print('model loaded', flush=True), load(folder))[1]"
     workers.starts = [patched(code)]
-    first = SegmentationJob(a_short_job, workers.pool).wait()
+    first = WorkerJob(a_short_job, workers.pool).wait()
     log = next(workers.temporary.iterdir()) / "worker.log"
     assert log.read_text().count("model loaded") == 1
 
-    second = SegmentationJob(a_short_job, workers.pool).wait()
+    second = WorkerJob(a_short_job, workers.pool).wait()
 
-    np.testing.assert_array_equal(first.array, second.array)
+    np.testing.assert_array_equal(first.labels.array, second.labels.array)
     assert log.read_text().count("model loaded") == 1
     assert len(workers.processes) == 1
 
@@ -89,40 +94,40 @@ def test_a_model_that_was_changed_is_read_again(a_short_job, workers, tmp_path):
     model = tmp_path / "model"
     shutil.copytree(a_short_job.model, model)
     job = Job(a_short_job.volume, model)
-    SegmentationJob(job, workers.pool).wait()
+    WorkerJob(job, workers.pool).wait()
     weights = model / "models" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x00\x01")
 
     with pytest.raises(DeepSegError, match="damaged or altered"):
-        SegmentationJob(job, workers.pool).wait()
+        WorkerJob(job, workers.pool).wait()
     assert len(workers.processes) == 1
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux lists a process's mapped files")
 def test_a_worker_that_waits_holds_no_input(a_short_job, workers):
-    SegmentationJob(a_short_job, workers.pool).wait()
+    WorkerJob(a_short_job, workers.pool).wait()
 
     assert "input.npy" not in Path(f"/proc/{workers.processes[0].pid}/maps").read_text()
 
 
 def test_two_runs_at_once_have_a_worker_each_and_one_of_them_stays(a_short_job, workers):
-    jobs = [SegmentationJob(a_short_job, workers.pool) for _ in range(2)]
+    jobs = [WorkerJob(a_short_job, workers.pool) for _ in range(2)]
     assert [process.poll() for process in workers.processes] == [None, None]
 
     first, second = [job.wait() for job in jobs]
 
-    np.testing.assert_array_equal(first.array, second.array)
+    np.testing.assert_array_equal(first.labels.array, second.labels.array)
     assert sum(process.poll() is None for process in workers.processes) == 1
     workers.assert_nothing_is_left()
 
 
 def test_a_worker_leaves_when_nobody_asks_for_it(a_short_job, workers):
     workers.starts = [lambda home: start_worker(home, ["0.1"])]
-    SegmentationJob(a_short_job, workers.pool).wait()
+    WorkerJob(a_short_job, workers.pool).wait()
 
     assert workers.processes[0].wait(60) == 0
 
-    assert SegmentationJob(a_short_job, workers.pool).wait().array.shape == (20, 24, 16)
+    assert WorkerJob(a_short_job, workers.pool).wait().labels.array.shape == (20, 24, 16)
     assert len(workers.processes) == 2
     workers.assert_nothing_is_left()
 
@@ -131,7 +136,7 @@ def test_a_worker_that_leaves_in_the_moment_it_is_asked_is_replaced(a_short_job,
     workers.starts = [fake("first", runs=1), fake("second", runs=1)]
     for expected in ("first", "second"):
         with pytest.raises(DeepSegError, match=expected):
-            SegmentationJob(a_short_job, workers.pool).wait()
+            WorkerJob(a_short_job, workers.pool).wait()
     workers.assert_nothing_is_left()
 
 
@@ -140,9 +145,9 @@ def test_a_known_error_arrives_as_its_sentence_and_the_worker_stays(a_short_job,
     (tmp_path / "configs" / "metadata.json").write_text("{}")
 
     with pytest.raises(DeepSegError, match=r"has no 'deepseg' section: this is a MONAI bundle that DeepSeg cannot run\.$"):
-        SegmentationJob(Job(a_short_job.volume, tmp_path), workers.pool).wait()
+        WorkerJob(Job(a_short_job.volume, tmp_path), workers.pool).wait()
     with pytest.raises(DeepSegError, match="holds no voxel of the volume"):
-        SegmentationJob(replace(a_short_job, roi=Box((500.0, 0.0, 0.0), (510.0, 9.0, 9.0))), workers.pool).wait()
+        WorkerJob(replace(a_short_job, roi=Box((500.0, 0.0, 0.0), (510.0, 9.0, 9.0))), workers.pool).wait()
     assert len(workers.processes) == 1
     workers.assert_nothing_is_left()
 
@@ -151,7 +156,7 @@ def test_an_unexpected_error_says_what_and_where_its_log_is(a_short_job, workers
     workers.starts = [patched("import deepseg.prediction; deepseg.prediction.predict = lambda *a, **k: 1 / 0")]
 
     with pytest.raises(DeepSegError, match=r"stopped on an unexpected error \(ZeroDivisionError: division by zero\)\. Details: ") as raised:
-        SegmentationJob(a_short_job, workers.pool).wait()
+        WorkerJob(a_short_job, workers.pool).wait()
     assert "Traceback" in Path(str(raised.value).split("Details: ")[1]).read_text()
     without_log(str(raised.value))
     workers.assert_nothing_is_left()
@@ -163,7 +168,7 @@ def test_no_pickle_is_read_from_a_run(a_short_job, workers):
     workers.starts = [patched(spoil + "job_folder.np.load = spoiled")]
 
     with pytest.raises(DeepSegError, match=r"ValueError: .*Python objects") as raised:
-        SegmentationJob(a_short_job, workers.pool).wait()
+        WorkerJob(a_short_job, workers.pool).wait()
     without_log(str(raised.value))
 
 
@@ -186,7 +191,7 @@ def test_a_launcher_that_prints_lines_of_its_own_does_no_harm(a_short_job, worke
     ]
 
     with pytest.raises(DeepSegError, match="heard"):
-        SegmentationJob(a_short_job, workers.pool).wait()
+        WorkerJob(a_short_job, workers.pool).wait()
 
 
 def test_a_worker_that_cannot_start_leaves_no_folder(a_short_job, monkeypatch, tmp_path):
@@ -196,13 +201,13 @@ def test_a_worker_that_cannot_start_leaves_no_folder(a_short_job, monkeypatch, t
         raise FileNotFoundError(2, "No such file or directory", "PythonSlicer")
 
     with pytest.raises(DeepSegError, match=r"The run cannot be started \(No such file or directory\)"):
-        SegmentationJob(a_short_job, WorkerPool(start))
+        WorkerJob(a_short_job, WorkerPool(start))
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(not hasattr(os, "getpriority"), reason="niceness is POSIX")
 def test_the_worker_runs_at_a_lower_priority_than_its_client(a_long_job, workers):
-    job = SegmentationJob(a_long_job, workers.pool)
+    job = WorkerJob(a_long_job, workers.pool)
     run_until(job, lambda: job.progress.stage != "starting")
 
     own, its = (os.getpriority(os.PRIO_PROCESS, pid) for pid in (0, workers.processes[0].pid))

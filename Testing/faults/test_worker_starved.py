@@ -8,7 +8,7 @@ import pytest
 
 from deepseg.api import DeepSegError
 from DeepSegLib import private_folders
-from DeepSegLib.jobs import SegmentationJob
+from DeepSegLib.jobs import WorkerJob
 from DeepSegLib.worker_pool import WorkerPool
 from faults.workers import follow, patched
 
@@ -28,9 +28,9 @@ WITH_A_FULL_DISK = """
 import resource
 from deepseg import worker
 write_result = worker.write_result
-def write_and_fail(folder, prediction):
+def write_and_fail(folder, result):
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
-    return write_result(folder, prediction)
+    return write_result(folder, result)
 worker.write_result = write_and_fail
 """
 
@@ -45,7 +45,7 @@ def small_files():
 
 
 def assert_the_next_run_works(job, workers):
-    assert SegmentationJob(job, workers.pool).wait().array.shape == (20, 24, 16)
+    assert WorkerJob(job, workers.pool).wait().labels.array.shape == (20, 24, 16)
     workers.assert_nothing_is_left()
 
 
@@ -53,7 +53,7 @@ def assert_the_next_run_works(job, workers):
 def test_too_little_memory_for_a_run_is_one_sentence(a_long_job, a_short_job, workers):
     workers.starts = [patched(WITH_LITTLE_MEMORY)]
 
-    error = follow(SegmentationJob(a_long_job, workers.pool)).error
+    error = follow(WorkerJob(a_long_job, workers.pool)).error
 
     assert error.startswith("There was not enough memory")
     assert "smaller region of interest" in error
@@ -64,13 +64,13 @@ def test_too_little_memory_for_a_run_is_one_sentence(a_long_job, a_short_job, wo
 def test_too_little_memory_to_start_is_one_sentence(a_short_job, workers):
     workers.starts = [patched("import resource; resource.setrlimit(resource.RLIMIT_AS, (600 << 20, resource.RLIM_INFINITY))")]
 
-    error = follow(SegmentationJob(a_short_job, workers.pool)).error
+    error = follow(WorkerJob(a_short_job, workers.pool)).error
 
     sentence, _, log = error.partition(" Details: ")
     if log:
         Path(log).unlink()
     assert sentence.startswith(
-        ("There was not enough memory", "The segmentation process ended unexpectedly", "The run stopped on an unexpected error")
+        ("There was not enough memory", "The process that runs the model ended unexpectedly", "The run stopped on an unexpected error")
     )
     assert_the_next_run_works(a_short_job, workers)
 
@@ -78,7 +78,7 @@ def test_too_little_memory_to_start_is_one_sentence(a_short_job, workers):
 def test_a_disk_too_full_for_the_result_is_one_sentence(a_short_job, workers):
     workers.starts = [patched(WITH_A_FULL_DISK)]
 
-    error = follow(SegmentationJob(a_short_job, workers.pool)).error
+    error = follow(WorkerJob(a_short_job, workers.pool)).error
 
     assert error.startswith("There is no room for the result (File too large) in ")
     assert error.endswith("Make room there, then start the run again.")
@@ -87,7 +87,7 @@ def test_a_disk_too_full_for_the_result_is_one_sentence(a_short_job, workers):
 
 
 def test_disks_too_full_for_the_input_are_one_sentence(a_long_job, workers, small_files):
-    error = follow(SegmentationJob(a_long_job, workers.pool)).error
+    error = follow(WorkerJob(a_long_job, workers.pool)).error
 
     assert error == (
         f"The run needs 49 MB for its files, and there is no room for them in {workers.shared} nor in {workers.temporary} (File too large). "
@@ -99,7 +99,7 @@ def test_disks_too_full_for_the_input_are_one_sentence(a_long_job, workers, smal
 def test_without_shared_memory_the_temporary_folder_serves(a_short_job, workers, tmp_path):
     pool = WorkerPool(workers.start, lambda: [tmp_path / "missing", workers.temporary])
 
-    labels = SegmentationJob(a_short_job, pool).wait()
+    labels = WorkerJob(a_short_job, pool).wait().labels
     pool.close()
 
     assert labels.array.shape == (20, 24, 16)
@@ -115,11 +115,11 @@ def test_a_worker_whose_folder_cannot_be_made_is_one_sentence(a_short_job, worke
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
 
     with pytest.raises(DeepSegError, match="The run cannot be started"):
-        SegmentationJob(a_short_job, workers.pool)
+        WorkerJob(a_short_job, workers.pool)
 
 
 def test_many_runs_leave_nothing(a_short_job, workers):
-    results = [SegmentationJob(a_short_job, workers.pool).wait().array for _ in range(5)]
+    results = [WorkerJob(a_short_job, workers.pool).wait().labels.array for _ in range(5)]
 
     assert all(np.array_equal(results[0], other) for other in results)
     assert len(workers.processes) == 1

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from deepseg.api import Volume
+from DeepSegLib import nodes
 from mrml.phantoms import GRIDS, THICK_OBLIQUE, labels_on
 
 
@@ -40,6 +41,11 @@ def a_volume(a_geometry):
 def an_oblique_volume():
     i, j, k = np.indices(THICK_OBLIQUE.shape)
     return Volume((1.0 * i + 100.0 * j + 10_000.0 * k).astype(np.float32)[np.newaxis], THICK_OBLIQUE, name="head")
+
+
+@pytest.fixture
+def a_volume_node(a_scene, an_oblique_volume):
+    return nodes.node_from_volume(a_scene, an_oblique_volume)
 
 
 @pytest.fixture

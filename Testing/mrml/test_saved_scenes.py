@@ -5,6 +5,7 @@ import pytest
 
 from deepseg.api import write_label_map
 from DeepSegLib import nodes
+from DeepSegLib.scene import origin, segments
 from mrml.phantoms import labels_on
 from mrml.scenes import linear_transform, terminology_of, voxels_of
 
@@ -16,7 +17,7 @@ def test_a_saved_and_loaded_scene_gives_everything_back(a_scene, an_application,
         volume_node.SetAndObserveTransformNodeID(linear_transform(a_scene, 25, (30, -4, 5)).GetID())
     geometry = nodes.volume_from_node(volume_node).geometry
     labels = labels_on(geometry)
-    nodes.write_segmentation(a_scene, labels, volume_node)
+    segments.write_segmentation(a_scene, labels, [volume_node])
     path = tmp_path / "scene.mrb"
     assert a_scene.WriteToMRB(str(path))
     a_scene.Clear(False)
@@ -39,7 +40,7 @@ def test_a_saved_and_loaded_scene_gives_everything_back(a_scene, an_application,
     assert "SCT^5366008^Hippocampus~SCT^255551008^Posterior" in terminology_of(node, "hippocampus-mr_2")
     assert {key: node.GetAttribute(key) for key in labels.attributes} == labels.attributes
     volume_node = a_scene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
-    assert node.GetNodeReference(nodes.INPUT_VOLUME_ROLE) is volume_node
+    assert node.GetNodeReference(origin.INPUT_VOLUME_ROLE) is volume_node
     assert node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole()) is volume_node
     assert nodes.volume_from_node(volume_node).geometry.is_close(geometry, 1e-9)
 
@@ -67,7 +68,7 @@ def test_slicer_reads_a_segmentation_file_of_deepseg(a_scene, a_geometry, tmp_pa
 
 def test_a_segmentation_node_and_a_segmentation_file_name_and_code_the_same(a_scene, an_oblique_volume, some_labels, tmp_path):
     """What the command line writes and what the panel makes are the same segments."""
-    made = nodes.write_segmentation(a_scene, some_labels, nodes.node_from_volume(a_scene, an_oblique_volume))
+    made = segments.write_segmentation(a_scene, some_labels, [nodes.node_from_volume(a_scene, an_oblique_volume)])
     write_label_map(some_labels, tmp_path / "result.seg.nrrd")
     read = a_scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
     storage = a_scene.AddNewNodeByClass("vtkMRMLSegmentationStorageNode")

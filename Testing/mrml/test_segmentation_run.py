@@ -6,9 +6,9 @@ import sys
 import numpy as np
 import pytest
 
-from deepseg.api import DeepSegError, ModelError, RegionError
+from deepseg.api import DeepSegError, RegionError
 from DeepSegLib import nodes
-from DeepSegLib.segmentation_run import SegmentationRun
+from DeepSegLib.runs.segmentation import SegmentationRequest, SegmentationRun
 from DeepSegLib.worker_pool import WorkerPool
 from DeepSegLib.worker_process import start_process
 from mrml.scenes import bending_transform, voxels_of
@@ -52,20 +52,20 @@ def a_worker():
 @pytest.fixture
 def a_model_folder(tmp_path):
     (tmp_path / "configs").mkdir()
-    return str(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture
-def a_volume_node(a_scene, an_oblique_volume):
-    return nodes.node_from_volume(a_scene, an_oblique_volume)
+def a_run(a_scene, a_volume_node, a_model_folder):
+    return lambda output=None, pool=None, **more: SegmentationRun(a_scene, SegmentationRequest([a_volume_node], a_model_folder, output, **more), pool)
 
 
 def segmentations_in(scene):
     return scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
 
 
-def test_a_run_ends_in_a_segmentation_node(a_scene, a_volume_node, an_oblique_volume, a_model_folder, a_worker):
-    run = SegmentationRun(a_scene, a_volume_node, a_model_folder, pool=a_worker())
+def test_a_run_ends_in_a_segmentation_node(a_scene, an_oblique_volume, a_run, a_worker):
+    run = a_run(pool=a_worker())
     node = run.wait()
 
     assert node.GetSegmentation().GetSegment("thresholds_2").GetName() == "Very bright"
@@ -74,8 +74,8 @@ def test_a_run_ends_in_a_segmentation_node(a_scene, a_volume_node, an_oblique_vo
     np.testing.assert_array_equal(voxels_of(node, "thresholds_2", an_oblique_volume.geometry), an_oblique_volume.array[0] > 60000)
 
 
-def test_nothing_is_in_the_scene_before_the_end(a_scene, a_volume_node, a_model_folder, a_worker):
-    run = SegmentationRun(a_scene, a_volume_node, a_model_folder, pool=a_worker(pause=0.5))
+def test_nothing_is_in_the_scene_before_the_end(a_scene, a_volume_node, a_run, a_worker):
+    run = a_run(pool=a_worker(pause=0.5))
 
     while run.poll():
         assert segmentations_in(a_scene) == 0
@@ -84,8 +84,8 @@ def test_nothing_is_in_the_scene_before_the_end(a_scene, a_volume_node, a_model_
     assert run.error is None
 
 
-def test_a_cancelled_run_leaves_the_scene_as_it_was(a_scene, a_volume_node, a_model_folder, a_worker):
-    run = SegmentationRun(a_scene, a_volume_node, a_model_folder, pool=a_worker(pause=60))
+def test_a_cancelled_run_leaves_the_scene_as_it_was(a_scene, a_volume_node, a_run, a_worker):
+    run = a_run(pool=a_worker(pause=60))
     while run.poll() and run.progress.fraction == 0:
         continue
 
@@ -97,40 +97,38 @@ def test_a_cancelled_run_leaves_the_scene_as_it_was(a_scene, a_volume_node, a_mo
     assert segmentations_in(a_scene) == 0
 
 
-def test_a_volume_removed_meanwhile_is_said_and_changes_nothing(a_scene, a_volume_node, a_model_folder, a_worker):
-    run = SegmentationRun(a_scene, a_volume_node, a_model_folder, pool=a_worker())
+def test_a_volume_removed_meanwhile_is_said_and_changes_nothing(a_scene, a_volume_node, a_run, a_worker):
+    run = a_run(pool=a_worker())
     a_scene.RemoveNode(a_volume_node)
 
-    with pytest.raises(DeepSegError, match="was removed from the scene before its segmentation was ready"):
+    with pytest.raises(DeepSegError, match="was removed from the scene before the result was ready"):
         run.wait()
     assert segmentations_in(a_scene) == 0
 
 
-def test_a_chosen_segmentation_removed_meanwhile_is_made_anew(a_scene, a_volume_node, a_model_folder, a_worker):
+def test_a_chosen_segmentation_removed_meanwhile_is_made_anew(a_scene, a_volume_node, a_run, a_worker):
     chosen = a_scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "chosen")
-    run = SegmentationRun(a_scene, a_volume_node, a_model_folder, chosen, pool=a_worker())
+    run = a_run(chosen, pool=a_worker())
     a_scene.RemoveNode(chosen)
 
     assert run.wait().GetName() == "head segmentation"
 
 
-def test_a_chosen_segmentation_is_written_to(a_scene, a_volume_node, a_model_folder, a_worker):
+def test_a_chosen_segmentation_is_written_to(a_scene, a_volume_node, a_run, a_worker):
     chosen = a_scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "chosen")
 
-    assert SegmentationRun(a_scene, a_volume_node, a_model_folder, chosen, pool=a_worker()).wait() is chosen
+    assert a_run(chosen, pool=a_worker()).wait() is chosen
     assert segmentations_in(a_scene) == 1
 
 
-def test_bad_inputs_are_refused_before_a_process_starts(a_scene, a_volume_node, a_model_folder):
+def test_bad_inputs_are_refused_before_a_process_starts(a_scene, a_volume_node, a_run):
     pool = WorkerPool(lambda home: pytest.fail("a worker was started"))
     region = a_scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "R")
     with pytest.raises(RegionError, match="not drawn yet"):
-        SegmentationRun(a_scene, a_volume_node, a_model_folder, roi_node=region, pool=pool)
-    with pytest.raises(ModelError, match="There is no model 'nonsense'"):
-        SegmentationRun(a_scene, a_volume_node, "nonsense", pool=pool)
+        a_run(pool=pool, region=region)
     a_volume_node.SetAndObserveTransformNodeID(bending_transform(a_scene).GetID())
     with pytest.raises(DeepSegError, match="not linear"):
-        SegmentationRun(a_scene, a_volume_node, a_model_folder, pool=pool)
+        a_run(pool=pool)
 
 
 def test_a_real_worker_and_model_segment_a_node_under_a_transform(a_scene, a_volume_node, tiny_bundle):
@@ -141,7 +139,7 @@ def test_a_real_worker_and_model_segment_a_node_under_a_transform(a_scene, a_vol
     volume = nodes.volume_from_node(a_volume_node)
     expected = segment(volume, tiny_bundle, probabilities=False).labels
 
-    node = SegmentationRun(a_scene, a_volume_node, str(tiny_bundle.folder)).wait()
+    node = SegmentationRun(a_scene, SegmentationRequest([a_volume_node], tiny_bundle.folder)).wait()
 
     for label in expected.labels:
         np.testing.assert_array_equal(voxels_of(node, f"{tiny_bundle.spec.id}_{label.value}", volume.geometry), expected.array == label.value)

@@ -12,7 +12,7 @@ from deepseg.errors import ModelError, UncertaintyError
 from deepseg.geometry import Geometry
 from deepseg.golden import phantom
 from deepseg.job_folder import MAPS
-from deepseg.job_uncertainty import write_uncertainty
+from deepseg.job_result import write_result
 from deepseg.uncertainty.calibration import load_calibration
 from deepseg.uncertainty.facts import facts_of
 from deepseg.uncertainty.segment_reports import segment_reports
@@ -51,11 +51,13 @@ def test_each_segment_has_its_promises(result):
     assert "90 % of new cases that come from where the 31 calibration cases came from" in result.notes[0]
 
 
-def test_what_a_worker_hands_over_is_all_of_it_but_the_probabilities(result, tmp_path):
+def test_what_a_worker_hands_over_is_all_of_it_but_the_probabilities(a_case, model, result, tmp_path):
     regions = api.uncertain_regions(result)
-    told = {"uncertainty": write_uncertainty(tmp_path, result, regions), "seconds": {}, "notes": []}
-    found, places = api.read_uncertainty(tmp_path, result.prediction.labels, json.loads(json.dumps(told)))
-    assert places == regions
+    told = write_result(tmp_path, api.JobResult(result.prediction.labels, uncertainty=result, regions=tuple(regions)))
+    job = api.Job(a_case, model.folder, request=api.UncertaintyRequest())
+    handed = api.read_result(tmp_path, job, json.loads(json.dumps(told, allow_nan=False)))
+    found = handed.uncertainty
+    assert handed.regions == tuple(regions)
     assert set(found.maps) == set(MAPS)
     np.testing.assert_array_equal(found.maps["error_probability"].values, result.maps["error_probability"].values)
     for name in ("reports", "findings", "agreement", "calibrated", "notes"):

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from deepseg import api, devices, networks
+from deepseg import api, cli, devices, networks
+from deepseg.attempts import Attempts
 from deepseg.bundle import ModelBundle
-from deepseg.cost import estimate
+from deepseg.cost import Forecast, estimate
 from deepseg.devices import available_devices, held_bytes, plans
-from deepseg.errors import MemoryLimitError, ModelError, UncertaintyError, VolumeError, is_shortage
+from deepseg.errors import DeviceError, MemoryLimitError, ModelError, UncertaintyError, VolumeError, is_shortage
 from deepseg.free_memory import free_bytes
 from deepseg.geometry import Geometry
 from deepseg.golden import phantom
@@ -113,7 +114,7 @@ def test_with_less_memory_fewer_windows_go_at_a_time_and_the_result_says_so(a_gr
 
 
 def test_without_memory_for_one_window_the_run_ends_in_a_sentence(a_greedy_bundle):
-    with pytest.raises(MemoryLimitError, match=r"not enough memory to segment 'golden phantom' \(26 x 34 x 22 voxels"):
+    with pytest.raises(MemoryLimitError, match=r"not enough memory to run the model over 'golden phantom' \(26 x 34 x 22 voxels"):
         api.segment(phantom(1), a_greedy_bundle(0))
 
 
@@ -160,7 +161,7 @@ def test_a_shortage_anywhere_in_the_run_ends_in_a_sentence(where, tiny_bundle, m
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.")
 
     monkeypatch.setattr(where, too_much)
-    with pytest.raises(MemoryLimitError, match="not enough memory to segment"):
+    with pytest.raises(MemoryLimitError, match="not enough memory to run the model"):
         api.segment(phantom(1), tiny_bundle)
 
 
@@ -205,7 +206,12 @@ def test_a_forecast_tells_of_the_way_that_will_be_tried(tiny_bundle, monkeypatch
 
 def test_a_forecast_of_uncertainty_counts_its_passes(tiny_bundle, monkeypatch):
     told = []
-    monkeypatch.setattr("deepseg.uncertainty.estimate.forecast_run", lambda geometry, spec, precision, extent: told.append(extent) or "Runs.")
+
+    def forecast(geometry, spec, precision, extent, device):
+        told.append(extent)
+        return Forecast("Runs.", True)
+
+    monkeypatch.setattr("deepseg.uncertainty.estimate.forecast_run", forecast)
     for sampler, samples in (("single-pass", None), ("augmentation", 6)):
         assert api.forecast_uncertainty(phantom(1), tiny_bundle, sampler=sampler, samples=samples) == "Runs."
     assert [extent.passes for extent in told] == [1, 6]
@@ -231,3 +237,97 @@ def test_what_a_run_will_take_is_told_in_words(tiny_bundle):
     assert re.fullmatch(r"Runs on: .+ \(\w+\); takes about 0\.\d GB of memory and less than a second\.", api.forecast(volume, tiny_bundle))
     box = api.Box.from_center(volume.geometry.center_ras, (10.0, 10.0, 10.0))
     assert api.forecast(volume, tiny_bundle, box, precision="float32").startswith("Runs on: ")
+
+
+@pytest.fixture
+def an_apple_gpu(monkeypatch):
+    """A device that nothing can be run on here, before the processor, and memory that nobody knows of."""
+    monkeypatch.setattr(devices, "available_devices", lambda: [torch.device("mps"), torch.device("cpu")])
+    monkeypatch.setattr("deepseg.cost.free_bytes", lambda device: None)
+
+
+def test_a_chosen_device_is_the_only_one_to_be_tried(an_apple_gpu, tiny_spec):
+    spec = replace(tiny_spec, window=WindowSpec((128, 128, 128)))
+    for key in ("mps", "cpu"):
+        assert {str(plan.device) for plan in plans(spec, (64, 64, 64), key=key)} == {key}
+    assert {str(plan.device) for plan in plans(spec, (64, 64, 64))} == {"mps", "cpu"}
+    assert [(found.key, found.name) for found in api.list_devices()] == [("mps", "Apple GPU"), ("cpu", "processor")]
+
+
+def test_cards_of_one_name_are_told_apart(monkeypatch):
+    cards = [torch.device("cuda", 1), torch.device("cuda", 0)]
+    monkeypatch.setattr(devices, "available_devices", lambda: [*cards, torch.device("cpu")])
+    monkeypatch.setattr(devices, "device_name", lambda device: "A card" if device.type == "cuda" else "processor")
+    assert [found.name for found in api.list_devices()] == ["A card (cuda:1)", "A card (cuda:0)", "processor"]
+    assert devices.chosen_devices("cuda:1") == cards[:1]
+
+
+def test_a_processor_is_chosen_without_waking_a_card(tiny_bundle, monkeypatch):
+    monkeypatch.setattr(devices, "available_devices", lambda: 1 / 0)
+    settings = json.loads(api.segment(phantom(1), tiny_bundle, device="cpu").provenance["DeepSeg.Settings"])
+    assert settings["device"] == "cpu"
+    assert api.forecast(phantom(1), tiny_bundle, device="cpu").startswith("Runs on: processor")
+
+
+@pytest.mark.parametrize("key", ["cuda:7", "gpu", ""])
+def test_a_device_that_is_not_there_is_named_and_those_that_are(key, tiny_bundle):
+    volume = phantom(1)
+    calls = (api.segment, api.estimate_uncertainty, api.forecast, api.forecast_uncertainty, api.preview)
+    for call in (*calls, lambda *a, **k: api.explain(*a, place=tuple(volume.geometry.center_ras), **k)):
+        with pytest.raises(DeviceError, match=rf"has no device '{key}' that can be used; it has .*cpu \(processor\)\. Choose one of these"):
+            call(volume, tiny_bundle, device=key)
+
+
+def test_a_device_without_memory_gives_way_to_another_unless_it_was_chosen(an_apple_gpu, tiny_bundle):
+    def run(plan):
+        if plan.device.type == "mps":
+            raise RuntimeError("MPS backend out of memory")
+        return "done"
+
+    result, plan, notes = Attempts(phantom(1), tiny_bundle, run).first_that_fits("float32")
+    assert (result, plan.device.type) == ("done", "cpu")
+    assert "so it ran on: processor" in notes[0]
+    with pytest.raises(MemoryLimitError, match=r"on Apple GPU \(mps\), the device chosen for it\. Choose another device or leave the choice"):
+        Attempts(phantom(1), tiny_bundle, run, device="mps").first_that_fits("float32")
+
+
+def test_a_device_that_cannot_run_a_model_gives_way_to_another_unless_it_was_chosen(an_apple_gpu, tiny_bundle):
+    def run(plan):
+        if plan.device.type == "mps":
+            raise ModelError("Conv3D is not supported.")
+        return "done"
+
+    assert Attempts(phantom(1), tiny_bundle, run).first_that_fits("float32")[0] == "done"
+    with pytest.raises(ModelError, match=r"Apple GPU \(mps\), could not run this model: Conv3D is not supported\. Choose another device"):
+        Attempts(phantom(1), tiny_bundle, run, device="mps").first_that_fits("float32")
+
+
+def test_a_forecast_for_a_chosen_device_without_memory_says_so(tiny_bundle, monkeypatch):
+    monkeypatch.setattr("deepseg.cost.free_bytes", lambda device: 1000)
+    told = api.preview(phantom(1), tiny_bundle, device="cpu")
+    assert told.forecast.startswith("There is not enough memory for this run on processor (cpu). Choose another device, close other programs")
+    assert not told.fits
+    assert not api.preview(phantom(1), tiny_bundle).fits
+
+
+@pytest.mark.parametrize("command", ["segment", "uncertainty", "explain", "batch"])
+def test_the_command_line_runs_on_the_device_that_is_named(command, tiny_bundle, tmp_path, capsys):
+    image, volume = tmp_path / "image.nii.gz", phantom(1)
+    api.write_volume(volume, image)
+    center = [str(x) for x in volume.geometry.center_ras]
+    words = {
+        "segment": ["segment", "-o", str(tmp_path / "out.seg.nrrd")],
+        "uncertainty": ["segment", "-o", str(tmp_path / "out.seg.nrrd"), "--uncertainty", "single-pass"],
+        "explain": ["explain", "-o", str(tmp_path / "out.nrrd"), "--at", *center, "--method", "gradient-times-input", "--no-checks"],
+        "batch": ["batch", "-o", str(tmp_path / "out")],
+    }[command]
+    words[1:1] = [str(image), "-m", str(tiny_bundle.folder)]
+    assert cli.main([*words, "--device", "cuda:7"]) == 2
+    assert "This computer has no device 'cuda:7' that can be used" in capsys.readouterr().err
+    assert cli.main([*words, "--device", "cpu"]) == 0
+    made = {"batch": tmp_path / "out/image.seg.nrrd", "explain": tmp_path / "out.nrrd"}.get(command, tmp_path / "out.seg.nrrd")
+    assert '"device": "cpu"' in made.read_bytes()[:20_000].decode("latin-1").replace('\\"', '"')
+    if command == "batch":
+        capsys.readouterr()
+        assert cli.main(words) == 0
+        assert "1 of 1 cases are done already." in capsys.readouterr().out, "a device is no reason to run a case again"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from deepseg.api.arguments import refuse_other_types
 from deepseg.box import Box
 from deepseg.bundle import ModelBundle
+from deepseg.explanation.listed import LISTED, ListedMethod
 from deepseg.progress import ProgressCallback
 from deepseg.results import Explanation
 from deepseg.volume import Volume
@@ -48,6 +49,7 @@ def explain(
     layer: str | None = None,
     seed: int = 0,
     checks: bool = True,
+    device: str | None = None,
 ) -> Explanation:
     """Say what in a volume made a model answer as it did, and test that explanation.
 
@@ -64,13 +66,15 @@ def explain(
         layer: module of the network that CAM methods look at, as in the network's `named_modules()`; None: the usual one.
         seed: of whatever is drawn; the same seed gives the same map on the same computer.
         checks: test the map, which takes some times as long as drawing it.
+        device: key of the only device to run on, as `list_devices` gives them; None: the fastest with memory enough.
 
     Raises:
         VolumeError: the volume does not fit the model.
         RegionError: a box holds no voxel.
         ExplanationError: there is no such method, label or layer, the place lies outside, or the model says nothing there.
         ModelError: the model's network cannot be built or run here.
-        MemoryLimitError: not enough memory.
+        DeviceError: there is no such device.
+        MemoryLimitError: not enough memory, of the device where one is named.
         Cancelled: `progress` raised it.
     """
     from deepseg.explanation import explain as road
@@ -78,4 +82,34 @@ def explain(
 
     refuse_other_types(volume, bundle, roi)
     target = ExplanationTarget(label, against, place, doubt)
-    return road.explain(volume, bundle, target, roi, progress, method=method or road.USUAL_METHOD, layer=layer, seed=seed, checks=checks)
+    how = {"method": method or road.USUAL_METHOD, "layer": layer, "seed": seed, "checks": checks, "device": device}
+    return road.explain(volume, bundle, target, roi, progress, **how)
+
+
+def explanation_methods() -> tuple[ListedMethod, ...]:
+    """All ways to explain, without loading PyTorch."""
+    return LISTED
+
+
+def explanation_layers(bundle: ModelBundle) -> tuple[str, ...]:
+    """Names of the network's modules that CAM methods can look at, from its input on, each before what it is made of.
+
+    Empty where nobody can tell without a run.
+
+    Raises:
+        ModelError: the model's network cannot be built here.
+    """
+    from deepseg.explanation.layers import layers_of
+
+    return tuple(layers_of(bundle.spec))
+
+
+def usual_explanation_layer(bundle: ModelBundle) -> str | None:
+    """The layer that CAM methods look at where none is named; None where none can be found.
+
+    Raises:
+        ModelError: the model's network cannot be built here.
+    """
+    from deepseg.explanation.layers import layers_of, usual_layer
+
+    return usual_layer(layers_of(bundle.spec))

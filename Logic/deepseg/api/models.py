@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from deepseg import model_card
 from deepseg.bundle import ModelBundle
 from deepseg.locations import find_model
+from deepseg.model_card import ModelCard, ReliabilityCurve
 
 
 def load_model(name: str | Path) -> ModelBundle:
@@ -16,6 +18,28 @@ def load_model(name: str | Path) -> ModelBundle:
         ModelError: there is no such model, or its files are damaged, altered or from a newer DeepSeg.
     """
     return ModelBundle.load(find_model(str(name)))
+
+
+def describe_model(folder: str | Path) -> ModelCard:
+    """What a user should know to choose a model, without loading PyTorch; of a damaged model it says what is wrong, and never raises.
+
+    Weights are not read, so damage inside them is found by `load_model`.
+    """
+    return model_card.describe_model(Path(folder))
+
+
+def reliability(model: str | Path | ModelBundle) -> tuple[ReliabilityCurve, ...]:
+    """How well a model's probabilities hold on held-out cases, by label, without loading PyTorch; empty where it was not calibrated.
+
+    Args:
+        model: opened, or its folder or name.
+
+    Raises:
+        ModelError: there is no such model, or its calibration is missing or damaged.
+    """
+    if isinstance(model, ModelBundle):
+        return model_card.reliability(model.folder, model.spec.calibration_sha256)
+    return model_card.reliability(find_model(str(model)))
 
 
 def import_monai(source: str | Path, output: str | Path, *, model_id: str | None = None) -> ModelBundle:

@@ -20,6 +20,7 @@ def estimate_uncertainty(
     samples: int | None = None,
     seed: int = 0,
     level: float | None = None,
+    device: str | None = None,
 ) -> Uncertainty:
     """Segment a volume and say in each voxel how sure the model is, all in float32.
 
@@ -32,6 +33,7 @@ def estimate_uncertainty(
         samples: how many are drawn; None: as many as the model was calibrated for, else as are usual.
         seed: what they are drawn from; the same seed gives the same maps on the same computer.
         level: share of new cases that intervals are to hold; 0.9 where None and this way of sampling was calibrated.
+        device: key of the only device to run on, as `list_devices` gives them; None: the fastest with memory enough.
 
     Returns:
         Labels and probabilities of the samples' mean, and maps of what `deepseg.uncertainty.measures` measures, on the volume's own grid; where the
@@ -43,27 +45,34 @@ def estimate_uncertainty(
         UncertaintyError: the sampler is unknown, cannot work with this model, or not with so many samples; or a level is asked for that was not
             calibrated or cannot be promised.
         ModelError: the model's network cannot be built or run here.
-        MemoryLimitError: not enough memory.
+        DeviceError: there is no such device.
+        MemoryLimitError: not enough memory, of the device where one is named.
         Cancelled: `progress` raised it.
     """
     from deepseg.uncertainty.estimate import estimate
 
     refuse_other_types(volume, bundle, roi)
-    return estimate(volume, bundle, roi, progress, sampler=sampler, samples=samples, seed=seed, level=level)
+    return estimate(volume, bundle, roi, progress, sampler=sampler, samples=samples, seed=seed, level=level, device=device)
 
 
 def forecast_uncertainty(
-    volume: Volume, bundle: ModelBundle, roi: Box | None = None, *, sampler: str | None = None, samples: int | None = None
+    volume: Volume,
+    bundle: ModelBundle,
+    roi: Box | None = None,
+    *,
+    sampler: str | None = None,
+    samples: int | None = None,
+    device: str | None = None,
 ) -> str:
     """What `estimate_uncertainty` will run on and take, in a sentence, as `forecast` tells of `segment`.
 
     Raises:
         UncertaintyError: the sampler is unknown, cannot work with this model, or not with so many samples.
-        VolumeError, RegionError, ModelError: as `forecast`.
+        VolumeError, RegionError, ModelError, DeviceError: as `forecast`.
     """
     from deepseg.uncertainty import estimate
 
-    return estimate.forecast(geometry_to_run_on(volume, bundle, roi), bundle, sampler, samples)
+    return estimate.forecast(geometry_to_run_on(volume, bundle, roi), bundle, sampler, samples, device).told
 
 
 def uncertain_regions(result: Uncertainty) -> list[UncertainRegion]:

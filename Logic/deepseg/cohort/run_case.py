@@ -27,13 +27,14 @@ def run_case(
         key: what its result depends on.
         bundle: the model.
         out: the batch's folder.
-        settings: `n4` for reading, `precision` and `mirror` for the run.
+        settings: `n4` for reading; `precision`, `mirror` and where there is one `device` for the run.
         progress: called during the run.
     """
     started = time.monotonic()
     try:
         volume, notes = read_inputs(case.inputs, bundle.spec, settings["n4"])
-        prediction = api.segment(volume, bundle, None, progress, probabilities=False, precision=settings["precision"], mirror=settings["mirror"])
+        how = {name: settings[name] for name in ("precision", "mirror", "device") if name in settings}
+        prediction = api.segment(volume, bundle, None, progress, probabilities=False, **how)
         picture = _picture(volume, prediction.labels)
         api.write_label_map(with_preparation(prediction.labels, notes), result_path(out, case.name))
         notes = [*notes, *prediction.notes]

@@ -68,6 +68,7 @@ def run(options: argparse.Namespace) -> int:
         # A file name that the terminal or the log cannot show must not end a long run.
         sys.stdout.reconfigure(errors="backslashreplace")
     bundle = api.load_model(options.model)
+    _refuse_unknown(options.device)
     out = options.output.resolve()
     with own_folder(out):
         return _run(options, bundle, out)
@@ -75,6 +76,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace, bundle: api.ModelBundle, out: Path) -> int:
     settings = {name: getattr(options, name) for name in ("n4", "precision", "mirror")}
+    # What a case ran on is no reason to run it again, so no record is held against the device.
+    how = {**settings, "device": options.device}
     known = read_records(out)
     cases = find_cases(options.inputs, out, bundle.spec, {record.inputs: name for name, record in known.items()})
     names = [case.name for case in cases]
@@ -98,7 +101,7 @@ def _run(options: argparse.Namespace, bundle: api.ModelBundle, out: Path) -> int
         print(f"{_done(records, names)} of {len(cases)} cases are done already.")
     written = time.monotonic()
     try:
-        with closing(_with_progress(todo, Work(bundle.folder.resolve(), out, settings, min(options.jobs, max(len(todo), 1))))) as run_records:
+        with closing(_with_progress(todo, Work(bundle.folder.resolve(), out, how, min(options.jobs, max(len(todo), 1))))) as run_records:
             for record in run_records:
                 records[record.case] = record
                 if record.error:
@@ -119,6 +122,18 @@ def _run(options: argparse.Namespace, bundle: api.ModelBundle, out: Path) -> int
     print(f"{done} of {len(cases)} cases done.{f' Written: {there}' if there else ''}")
     unwritten = any(isinstance(error, api.OutputError) for error in errors.values())
     return SOME_FAILED if unwritten or done < len(cases) else 0
+
+
+def _refuse_unknown(device: str | None) -> None:
+    """Before each case would fail for it; PyTorch is loaded only where a device is named.
+
+    Raises:
+        DeviceError: there is no such device.
+    """
+    if device is not None:
+        from deepseg.devices import chosen_devices
+
+        chosen_devices(device)
 
 
 def _with_progress(todo: Sequence[tuple[Case, dict[str, Any]]], work: Work) -> Iterator[Record]:

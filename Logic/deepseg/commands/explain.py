@@ -7,23 +7,12 @@ import csv
 from pathlib import Path
 
 from deepseg import api
+from deepseg.commands.devices import add_device
 from deepseg.commands.progress_bar import ProgressBar
 from deepseg.commands.results import written
 from deepseg.outputs import beside, write_whole
 
-METHODS = (
-    "grad-cam",
-    "grad-cam++",
-    "hires-cam",
-    "integrated-gradients",
-    "smooth-grad",
-    "gradient-times-input",
-    "relevance",
-    "occlusion",
-    "coarse-occlusion",
-    "attention-rollout",
-)
-"""Keys of `deepseg.explanation.methods.METHODS`; importing that would load PyTorch."""
+METHODS = tuple(method.key for method in api.explanation_methods())
 _MAPS, _CHECKS = (".nii.gz", ".nii", ".nrrd", ".mha"), "-checks.csv"
 
 
@@ -45,6 +34,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--roi", nargs=6, type=float, metavar=("R0", "A0", "S0", "R1", "A1", "S1"), help="box that is looked at, as for `deepseg segment`"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of whatever is drawn (default: 0)")
+    add_device(parser)
     parser.add_argument("--no-checks", action="store_true", help="do not test the map; nobody knows then whether it can be believed")
     parser.set_defaults(run=run)
 
@@ -71,6 +61,7 @@ def run(options: argparse.Namespace) -> None:
             layer=options.layer,
             seed=options.seed,
             checks=not options.no_checks,
+            device=options.device,
         )
     earlier = api.set_aside(options.output, (_CHECKS,))
     api.write_volume(result.volume(), options.output, result.provenance)

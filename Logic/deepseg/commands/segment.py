@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deepseg import api
+from deepseg.commands.devices import add_device
 from deepseg.commands.progress_bar import ProgressBar
 from deepseg.commands.results import measured, written
 from deepseg.commands.segment_frames import is_sequence, run_frames
@@ -40,6 +41,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--n4", action="store_true", help="correct the bias field of MR images first")
     parser.add_argument("--mirror", action="store_true", help="average the answers to mirrored images: better by a little, 2 to 8 times the time")
     parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bfloat16", "float16"), help="number type of the network")
+    add_device(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -61,9 +63,10 @@ def run(options: argparse.Namespace) -> None:
         return
     for finding in api.unusual(volume, bundle, roi):
         print(f"Unlike the training images: {finding.told}")
-    print(api.forecast(volume, bundle, roi, options.precision, options.mirror))
+    how = {"precision": options.precision, "mirror": options.mirror, "device": options.device}
+    print(api.forecast(volume, bundle, roi, **how))
     with ProgressBar() as bar:
-        prediction = api.segment(volume, bundle, roi, bar.show, probabilities=False, precision=options.precision, mirror=options.mirror)
+        prediction = api.segment(volume, bundle, roi, bar.show, probabilities=False, **how)
     earlier = api.set_aside(options.output, ADDITIONS)
     api.write_label_map(with_preparation(prediction.labels, notes), options.output)
     for note in (*notes, *prediction.notes):

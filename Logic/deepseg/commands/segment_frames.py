@@ -34,6 +34,7 @@ def run_frames(options: argparse.Namespace, bundle: api.ModelBundle, roi: api.Bo
         told = ", ".join(f"{sequence.path.name}: {len(sequence)}" for sequence in sequences)
         raise api.VolumeError(f"The inputs have different numbers of frames ({told}); expected the same. Choose sequences of one examination.")
     frames, notes, volumes = [], {}, []
+    how = {"precision": options.precision, "mirror": options.mirror, "device": options.device}
     with ProgressBar() as bar:
         for n, inputs in enumerate(zip(*sequences, strict=True)):
             volume, said = api.prepare_inputs(inputs, bundle.spec, options.n4)
@@ -41,7 +42,7 @@ def run_frames(options: argparse.Namespace, bundle: api.ModelBundle, roi: api.Bo
             def show(progress: api.Progress, n: int = n) -> None:
                 bar.show(api.Progress((n + progress.fraction) / count, f"frame {n + 1} of {count}", None))
 
-            prediction = api.segment(volume, bundle, roi, show, probabilities=False, precision=options.precision, mirror=options.mirror)
+            prediction = api.segment(volume, bundle, roi, show, probabilities=False, **how)
             frames.append(prediction.labels)
             volumes.append(prediction.volumes_ml())
             # A note that every frame has is said once: frames differ in their number alone.

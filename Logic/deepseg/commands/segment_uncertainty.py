@@ -71,7 +71,7 @@ def run_uncertain(options: argparse.Namespace, bundle: api.ModelBundle, volume: 
     before = [finding.told for finding in api.unusual(volume, bundle, roi)]
     for told in before:
         print(f"Unlike the training images: {told}")
-    print(api.forecast_uncertainty(volume, bundle, roi, sampler=sampler, samples=options.samples))
+    print(api.forecast_uncertainty(volume, bundle, roi, sampler=sampler, samples=options.samples, device=options.device))
     with ProgressBar() as bar:
         result = api.estimate_uncertainty(
             volume,
@@ -82,6 +82,7 @@ def run_uncertain(options: argparse.Namespace, bundle: api.ModelBundle, volume: 
             samples=options.samples,
             seed=options.seed or 0,
             level=options.level,
+            device=options.device,
         )
     drawn = api.contours(result, bundle, options.level or USUAL_LEVEL) if options.contours else None
     maps = {beside(options.output, f"-{name.replace('_', '-')}.nii.gz"): result.maps[name] for name in _names(result)}

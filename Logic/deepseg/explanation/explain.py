@@ -15,6 +15,7 @@ from deepseg.devices import Plan
 from deepseg.errors import ExplanationError
 from deepseg.explanation.checks.report import CHECK_PASSES, checked
 from deepseg.explanation.layers import layers_of, strides_of, usual_layer
+from deepseg.explanation.listed import LISTED
 from deepseg.explanation.methods import Asked, Method, method_named
 from deepseg.explanation.passes import Passes
 from deepseg.explanation.targets import ExplanationTarget
@@ -28,7 +29,7 @@ from deepseg.results import Explanation, ExplanationCheck
 from deepseg.volume import Volume
 from deepseg.window_network import WindowNetwork
 
-USUAL_METHOD = "integrated-gradients"
+USUAL_METHOD = next(method.key for method in LISTED if method.usual)
 
 
 def explain(
@@ -42,6 +43,7 @@ def explain(
     layer: str | None = None,
     seed: int = 0,
     checks: bool = True,
+    device: str | None = None,
 ) -> Explanation:
     """See `deepseg.api.explain`."""
     spec, chosen, tracker = bundle.spec, method_named(method), Tracker(progress)
@@ -68,7 +70,7 @@ def explain(
         return prepared, values, found, passes.number(prepared.tensor)
 
     passes_of = 1 + chosen.passes_over(part.geometry.shape) * (4 if checks else 1) + (CHECK_PASSES if checks else 0)
-    (prepared, values, found, number), plan, notes = Attempts(part, bundle, run, Extent(passes_of, 64)).first_that_fits("float32")
+    (prepared, values, found, number), plan, notes = Attempts(part, bundle, run, Extent(passes_of, 64), device).first_that_fits("float32")
     told = target.told(spec)
     made_by = provenance(bundle, roi, plan, explained=told, method=method, layer=layer, seed=seed)
     whole = labels_in_whole(_on_part(prepared, part, values), roi, where, volume.geometry)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
-from deepseg.bundle import CALIBRATION_FILE, ModelBundle
+from deepseg.bundle import CALIBRATION_FILE, ModelBundle, read_calibration
 from deepseg.errors import ModelError
 from deepseg.locations import resource
 from deepseg.uncertainty.conformal import ContourScores, VolumeScores
@@ -119,14 +118,8 @@ def load_calibration(bundle: ModelBundle) -> Calibration | None:
     """
     if not bundle.spec.calibration_sha256:
         return None
-    path = bundle.folder / CALIBRATION_FILE
-    try:
-        content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest() != bundle.spec.calibration_sha256:
-            raise ModelError(f"{path} is damaged or altered: its SHA-256 is not the one the model was made with. Get the model again.")
-        calibration = Calibration.from_json(json.loads(content), str(path))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path} cannot be read: {error}. Get the model again.") from error
+    content = read_calibration(bundle.folder, bundle.spec.calibration_sha256)
+    calibration = Calibration.from_json(content, str(bundle.folder / CALIBRATION_FILE))
     if calibration.weights != bundle.spec.weights:
         raise ModelError(
             f"The calibration of the model {bundle.folder} belongs to other weights; its guarantees do not carry over to weights fitted anew. "

@@ -11,7 +11,7 @@ import torch
 from deepseg.attempts import Attempts
 from deepseg.box import Box
 from deepseg.bundle import ModelBundle
-from deepseg.cost import Extent, blank_network
+from deepseg.cost import Extent, Forecast, blank_network
 from deepseg.cost import forecast as forecast_run
 from deepseg.devices import Plan
 from deepseg.errors import UncertaintyError
@@ -20,7 +20,7 @@ from deepseg.inference import OnWindow, run_windows
 from deepseg.preprocessing import Prepared, prepare
 from deepseg.progress import ProgressCallback, Tracker
 from deepseg.provenance import provenance
-from deepseg.results import Uncertainty
+from deepseg.results import SamplingWay, Uncertainty
 from deepseg.spec import ModelSpec
 from deepseg.uncertainty.assembly import USUAL_LEVEL, Assembly, promise
 from deepseg.uncertainty.calibration import Calibration, load_calibration
@@ -30,7 +30,7 @@ from deepseg.uncertainty.logit_noise import without_noise
 from deepseg.uncertainty.measures import MEASURES, Tally
 from deepseg.uncertainty.recalibration import as_probabilities
 from deepseg.uncertainty.sampled_network import SampledNetwork
-from deepseg.uncertainty.samplers import Pass, Sampler, sampler_named
+from deepseg.uncertainty.samplers import SAMPLERS, Pass, Sampler, sampler_named
 from deepseg.volume import Volume
 from deepseg.window_network import WindowNetwork
 
@@ -57,6 +57,7 @@ def estimate(
     samples: int | None = None,
     seed: int = 0,
     level: float | None = None,
+    device: str | None = None,
 ) -> Uncertainty:
     """See `deepseg.api.estimate_uncertainty`."""
     calibration = load_calibration(bundle)
@@ -66,7 +67,8 @@ def estimate(
             told = promise(bundle.spec, calibration, None, sampler, count, level, False)
             raise UncertaintyError(f"Nothing can be promised at {100 * level:g} %. {told}")
         refuse_level(level, calibration.cases)
-    return assemble(volume, bundle, roi, progress, sampler=sampler, samples=count, seed=seed).uncertainty(USUAL_LEVEL if level is None else level)
+    drawn = assemble(volume, bundle, roi, progress, sampler=sampler, samples=count, seed=seed, device=device)
+    return drawn.uncertainty(USUAL_LEVEL if level is None else level)
 
 
 def assemble(
@@ -79,6 +81,7 @@ def assemble(
     samples: int | None = None,
     seed: int = 0,
     deep_layer: str | None = None,
+    device: str | None = None,
 ) -> Assembly:
     """Draw the samples; `deep_layer` is listened to where the model was not calibrated yet."""
     spec, calibration = bundle.spec, load_calibration(bundle)
@@ -101,11 +104,27 @@ def assemble(
 
     spacing = spec.spacing_mm
     by_chance = chosen.passes(spec, count, seed, spacing) != chosen.passes(spec, count, seed + 1, spacing)
-    drawn, plan, notes = Attempts(part, bundle, run, _extent(spec, chosen, count)).first_that_fits("float32")
+    drawn, plan, notes = Attempts(part, bundle, run, _extent(spec, chosen, count), device).first_that_fits("float32")
     tracker.report(0.9, "measuring")
     made_by = provenance(bundle, roi, plan, sampler=sampler, samples=drawn.tally.count, seed=seed if by_chance else None)
     samples_of = (drawn.tally, drawn.prepared, drawn.deep, seed if by_chance else None)
     return Assembly(volume, part, where, roi, spec, calibration, sampler, *samples_of, made_by, tuple(notes), tracker)
+
+
+def fitting_samplers(bundle: ModelBundle) -> tuple[SamplingWay, ...]:
+    """Ways of sampling that suit a model, in the order in which they are registered.
+
+    Raises:
+        ModelError: the model's network cannot be built here, or its calibration is damaged.
+    """
+    calibration, found = load_calibration(bundle), []
+    for key, sampler in SAMPLERS.items():
+        try:
+            way_of(bundle, calibration, key, None)
+        except UncertaintyError:
+            continue
+        found.append(SamplingWay(key, sampler.title))
+    return tuple(found)
 
 
 def way_of(bundle: ModelBundle, calibration: Calibration | None, sampler: str | None, samples: int | None) -> tuple[str, int]:
@@ -126,10 +145,10 @@ def way_of(bundle: ModelBundle, calibration: Calibration | None, sampler: str | 
     return sampler, count
 
 
-def forecast(geometry: Geometry, bundle: ModelBundle, sampler: str | None, samples: int | None) -> str:
+def forecast(geometry: Geometry, bundle: ModelBundle, sampler: str | None = None, samples: int | None = None, device: str | None = None) -> Forecast:
     """See `deepseg.api.forecast_uncertainty`."""
     sampler, count = way_of(bundle, load_calibration(bundle), sampler, samples)
-    return forecast_run(geometry, bundle.spec, "float32", _extent(bundle.spec, sampler_named(sampler), count))
+    return forecast_run(geometry, bundle.spec, "float32", _extent(bundle.spec, sampler_named(sampler), count), device)
 
 
 def _extent(spec: ModelSpec, sampler: Sampler, count: int) -> Extent:

@@ -16,6 +16,10 @@ from deepseg.inference import window_at
 class AttentionRollout(Method):
     title, needs_layer, passes = "Attention rollout", False, 1
 
+    def refuse_unfit(self, network: nn.Module) -> None:
+        with attention_kept(network):
+            pass
+
     def attribute(self, asked: Asked) -> torch.Tensor:
         passes, windows = asked.passes, asked.passes.windows
         image, total = windows.pad(asked.image), torch.zeros(windows.shape)

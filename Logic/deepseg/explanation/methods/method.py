@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+from torch import nn
 
 from deepseg.explanation.passes import Passes
 
@@ -43,6 +44,13 @@ class Method(Protocol):
     def passes_over(self, shape: tuple[int, int, int]) -> int:
         """The same where it depends on the image's shape (I, J, K); for the progress bar."""
         return self.passes
+
+    def refuse_unfit(self, network: nn.Module) -> None:
+        """Refuse a network that this method cannot look into; the usual one suits all.
+
+        Raises:
+            ExplanationError: says why, and what to choose instead.
+        """
 
     def attribute(self, asked: Asked) -> torch.Tensor:
         """Float32 (I, J, K) on the model's grid: raw, and negative where something speaks against."""
