@@ -101,7 +101,7 @@ def test_a_volume_removed_meanwhile_is_said_and_changes_nothing(a_scene, a_volum
     run = a_run(pool=a_worker())
     a_scene.RemoveNode(a_volume_node)
 
-    with pytest.raises(DeepSegError, match="was removed from the scene before the result was ready"):
+    with pytest.raises(DeepSegError, match="was removed from the scene before its result was ready"):
         run.wait()
     assert segmentations_in(a_scene) == 0
 

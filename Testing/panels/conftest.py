@@ -2,9 +2,9 @@
 
 import gc
 import os
+import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +16,10 @@ def a_stand_in(tmp_path_factory):
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
     from trame_slicer.core import SlicerApp
 
-    from panels.slicer_stand_in.install import StandIn
-
+    try:
+        from panels.slicer_stand_in.install import StandIn
+    except ImportError as error:
+        pytest.fail(f"Qt cannot be loaded ({error}). Debian has what it needs: apt install libegl1 libgl1 libxkbcommon0 libdbus-1-3 libfontconfig1")
     application = SlicerApp()
     stand_in = StandIn(application.scene, application.app_logic, tmp_path_factory.mktemp("slicer-settings"))
     # What is here by now stays: looking for garbage after each test takes a fortieth of the time.
@@ -34,7 +36,7 @@ class ASlicer:
         answers: what the user will answer, in order; a window that waits for an answer without one fails the test.
         asked: the questions that were answered.
         opened: addresses handed to the desktop.
-        slot_errors: what slots (and enter, exit, setup) raised. A test that expects an error empties the list.
+        slot_errors: what slots, observers, enter, exit and setup raised. A test that expects an error empties the list.
         scene: slicer.mrmlScene.
     """
 
@@ -47,6 +49,7 @@ class ASlicer:
         self.scene = stand_in.app.mrmlScene()
         self.load_module = stand_in.modules.load
         self.mouse_click, self.choose, self.type_text, self.grab = hands.mouse_click, hands.choose, hands.type_text, hands.grab
+        self.press, self.click_cell = hands.press, hands.click_cell
         self.set_testing = stand_in.app.set_testing
 
     @property
@@ -77,9 +80,11 @@ class ASlicer:
 @pytest.fixture
 def a_slicer(a_stand_in):
     """A fresh Slicer with an empty scene and no settings."""
+    import slicer
     from PySide6.QtCore import QSettings
 
     from panels.slicer_stand_in.observing import stop_observing_all
+    from panels.slicer_stand_in.qt_body import forget_single_shots
     from panels.slicer_stand_in.registry import forget_the_dead
     from panels.slicer_stand_in.session import SESSION
 
@@ -89,23 +94,27 @@ def a_slicer(a_stand_in):
     scene = a_stand_in.app.mrmlScene()
     scene.Clear(False)
     slicer_now = ASlicer(a_stand_in)
+    # What VTK and PySide6 print of errors in observers and virtual functions counts as well.
+    printing, sys.excepthook = sys.excepthook, lambda kind, error, traceback: SESSION.keep_error(error)
     yield slicer_now
     slicer_now.dark = False
     slicer_now.set_testing(False)
     a_stand_in.modules.unload_all()
     scene.Clear(False)
+    for kind in ("vtkMRMLScriptedModuleNode", "vtkMRMLSegmentEditorNode"):  # singletons survive a closed scene
+        for node in list(slicer.util.getNodesByClass(kind, scene)):
+            scene.RemoveNode(node)
+    forget_single_shots()
     a_stand_in.app.processEvents()
     stop_observing_all()
     a_stand_in.app.forget_listeners()
     a_stand_in.remove()
+    sys.excepthook = printing
+    for name in ("last_type", "last_value", "last_traceback"):
+        vars(sys).pop(name, None)
     gc.collect()
     forget_the_dead()
     errors, unused = list(SESSION.slot_errors), list(SESSION.answers)
     SESSION.reset()
     assert not errors, f"slots raised, which Slicer only prints: {errors}"
     assert not unused, f"answers that nothing asked for: {unused}"
-
-
-def picture_folder(tmp_path: Path) -> Path:
-    """Where pictures of panels go: a folder named by DEEPSEG_PICTURES, else the test's own."""
-    return Path(os.environ.get("DEEPSEG_PICTURES", tmp_path))

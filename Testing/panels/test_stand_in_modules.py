@@ -176,13 +176,14 @@ def test_a_user_makes_and_chooses_nodes(a_panel, a_slicer):
 
 def test_the_parameter_node_follows_the_selector(a_panel, a_slicer):
     node = a_panel.logic.getParameterNode()
-    node.connectParametersToGui({"volume": a_panel.ui.volumeSelector})
+    tag = node.connectParametersToGui({"volume": a_panel.ui.volumeSelector})
 
     a_slicer.choose(a_panel.ui.volumeSelector, "Create new Volume")
     assert node.volume.GetName() == "Made"
 
     a_slicer.scene.RemoveNode(node.volume)
     assert node.volume is None
+    node.disconnectGui(tag)
 
 
 def test_a_closed_scene_is_told(a_panel, a_slicer):
@@ -198,6 +199,18 @@ def test_an_error_in_a_slot_is_kept(a_panel, a_slicer):
     a_panel.ui.applyButton.click()
 
     assert isinstance(a_slicer.slot_errors[0], ZeroDivisionError)
+    a_slicer.slot_errors.clear()
+
+
+def test_an_error_in_an_observer_is_kept(a_slicer):
+    import vtk
+
+    a_slicer.scene.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda caller, event: 1 / 0)
+
+    a_slicer.scene.Modified()
+
+    assert isinstance(a_slicer.slot_errors[0], ZeroDivisionError)
+    a_slicer.scene.RemoveObservers(vtk.vtkCommand.ModifiedEvent)
     a_slicer.slot_errors.clear()
 
 

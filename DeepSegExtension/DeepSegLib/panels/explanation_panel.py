@@ -162,7 +162,7 @@ class ExplanationPanel:
 
     def _done(self, run: Run) -> str:
         self._logic.getParameterNode().shownMap = run.result.GetID()
-        return _("Done: {name}.").format(name=run.result.GetName())
+        return _("Done: '{name}'.").format(name=run.result.GetName())
 
     def _on_place(self, checked: bool = False) -> None:
         if self.parameters:

@@ -36,7 +36,7 @@ class PanelLife:
         self._widget, self._panel = widget, panel
         self._parameters: Any = None
         self._tag: Any = None
-        scene = slicer.mrmlScene
+        self._scene = scene = slicer.mrmlScene
         widget.addObserver(scene, scene.StartCloseEvent, self._on_scene_start_close)
         widget.addObserver(scene, scene.EndCloseEvent, self._on_scene_end_close)
         widget.addObserver(scene, scene.EndImportEvent, self._on_scene_end_close)
@@ -71,7 +71,9 @@ class PanelLife:
         self._panel.show(parameters)
 
     def _on_parameters_changed(self, caller: Any = None, event: Any = None) -> None:
-        self._panel.update()
+        # While a scene is closed or loaded the nodes that parameters name are not all there; the end of it shows everything anew.
+        if not self._scene.IsBatchProcessing():
+            self._panel.update()
 
     def _on_scene_start_close(self, caller: Any, event: Any) -> None:
         self._panel.stop(_("Stopped: the scene was closed."))

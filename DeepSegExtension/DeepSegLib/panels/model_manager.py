@@ -102,7 +102,7 @@ class ModelManager:
             return
         self.fill()
         self._changed(ended.folder.name)
-        self._tell(_("Imported: {name}.").format(name=ended.folder.name))
+        self._tell(" ".join([_("Imported: {name}.").format(name=ended.folder.name), *ended.notes]))
 
     def _let_import(self, may: bool) -> None:
         self._ui.importFolderButton.enabled = may

@@ -154,7 +154,7 @@ class SegmentationPanel:
         node = run.result
         self._logic.getParameterNode().outputSegmentation = node
         show_segmentation(node, in_3d=True)
-        told = _("Done: {name}.").format(name=node.GetName())
+        told = _("Done: '{name}'.").format(name=node.GetName())
         return told if shows_in_3d(node) else told + " " + _("No segment has a voxel, so there is nothing to show in 3D.")
 
     def _on_models_changed(self, name: str | None) -> None:

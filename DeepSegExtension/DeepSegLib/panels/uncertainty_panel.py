@@ -171,7 +171,7 @@ class UncertaintyPanel:
     def _offer_ways(self) -> None:
         """The usual way and, once the worker has told, the others that this model has."""
         told = self._preview.told
-        self._way.offer([(USUAL_WAY, _("Usual")), *((way.key, way.title) for way in (told.samplers if told else ()))])
+        self._way.offer([(USUAL_WAY, _("Usual")), *((way.key, way.title[:1].upper() + way.title[1:]) for way in (told.samplers if told else ()))])
 
     def _on_reliability(self, checked: bool = False) -> None:
         node = self.parameters.segmentation if self.parameters else None

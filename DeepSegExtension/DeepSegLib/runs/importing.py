@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import tempfile
 import zipfile
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +23,7 @@ class ModelImport:
     Attributes:
         folder: the new model, once the import has succeeded.
         error: one sentence for the user, once it has failed; nothing is left of the model then.
+        notes: where the model differs from its source, a sentence each, once the import has succeeded.
     """
 
     def __init__(self, source: Path, own: Path) -> None:
@@ -34,6 +34,7 @@ class ModelImport:
         """
         self.folder: Path | None = None
         self.error: str | None = None
+        self.notes: tuple[str, ...] = ()
         name = source.stem if source.suffix == ".zip" else source.parent.name if (source / "plans.json").is_file() else source.name
         self._target = own / _plain(name)
         if self._target.exists():
@@ -54,9 +55,10 @@ class ModelImport:
         status = self._process.poll()
         if status is None:
             return True
-        said = self._said()
+        said, told = self._said(), self._process.stdout.read().decode("utf-8", "replace").splitlines()
         if status == 0 and self._target.is_dir():
             self.folder = self._target
+            self.notes = tuple(line.removeprefix("Note: ") for line in told if line.startswith("Note: "))
         else:
             self.error = said[-1] if said else _("The import ended unexpectedly (status {status}).").format(status=status)
         self._clear()
@@ -73,18 +75,6 @@ class ModelImport:
             shutil.rmtree(self._target, ignore_errors=True)
         self._clear()
 
-    def wait(self, sleep: Callable[[], None]) -> Path:
-        """Block until the import ends; `sleep` is called meanwhile.
-
-        Raises:
-            ModelError: it failed.
-        """
-        while self.poll():
-            sleep()
-        if self.folder is None:
-            raise ModelError(self.error or "")
-        return self.folder
-
     def _said(self) -> list[str]:
         try:
             text = (self._home / _SAID).read_text(encoding="utf-8", errors="replace")
@@ -93,6 +83,9 @@ class ModelImport:
         return [line.strip().removeprefix("deepseg: ") for line in text.splitlines() if line.strip()]
 
     def _clear(self) -> None:
+        if hasattr(self, "_process"):
+            self._process.stdin.close()
+            self._process.stdout.close()
         shutil.rmtree(self._home, ignore_errors=True)
 
 

@@ -14,9 +14,10 @@ from DeepSegLib.translation import _
 from DeepSegLib.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
-    from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
+    from slicer import vtkMRMLNode, vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
 
 Result = TypeVar("Result")
+_GONE = _("What the run is about was removed from the scene before its result was ready; nothing was changed.")
 
 
 class Run(ABC, Generic[Result]):
@@ -27,9 +28,10 @@ class Run(ABC, Generic[Result]):
         error: one sentence for the user, once it has failed; the scene is then as it was.
         change: what it changed in the scene, once it has succeeded.
         notes: what a user should know of it, a sentence each, once it has succeeded.
+        about: nodes without which the result means nothing.
     """
 
-    def __init__(self, scene: vtkMRMLScene, job: Job, volume_nodes: Sequence[vtkMRMLScalarVolumeNode], pool: WorkerPool | None = None) -> None:
+    def __init__(self, scene: vtkMRMLScene, job: Job, about: Sequence[vtkMRMLNode], pool: WorkerPool | None = None) -> None:
         """Take a worker from `pool`, the one all modules share where None.
 
         Raises:
@@ -39,7 +41,7 @@ class Run(ABC, Generic[Result]):
         self.error: str | None = None
         self.change: SceneChange | None = None
         self.notes: tuple[str, ...] = ()
-        self.scene, self.volume_nodes = scene, list(volume_nodes)
+        self.scene, self.about = scene, list(about)
         self._job = WorkerJob(job, pool)
 
     @property
@@ -53,7 +55,10 @@ class Run(ABC, Generic[Result]):
     def poll(self) -> bool:
         """Take in news, and write the result once it is there; returns whether the run goes on."""
         if self._job.poll():
-            return True
+            if all(map(self.scene.IsNodePresent, self.about)):
+                return True
+            self._job.cancel()
+            self.error = _GONE
         if self.result is None and self.error is None and not self.cancelled:
             if self._job.error or self._job.result is None:
                 self.error = self._job.error or _("The run ended without a result.")
@@ -89,9 +94,8 @@ class Run(ABC, Generic[Result]):
         """Put the result into the scene; what it has done there is taken back if it raises."""
 
     def _finish(self, found: JobResult) -> None:
-        gone = [node for node in self.volume_nodes if not self.scene.IsNodePresent(node)]
-        if gone:
-            self.error = _("A volume was removed from the scene before the result was ready; nothing was changed.")
+        if not all(map(self.scene.IsNodePresent, self.about)):
+            self.error = _GONE
             return
         try:
             with SceneChange(self.scene, self.changed_segmentation()) as self.change:

@@ -57,14 +57,15 @@ class SegmentationRun(Run["vtkMRMLSegmentationNode"]):
             DeepSegError: a node cannot be used, or the worker cannot be started.
         """
         job = Job(volume_of(request.volumes), request.model, request.box(), request.uncertainty, request.device)
-        self._output, self._model = request.output, request.model
+        self._request = request
         super().__init__(scene, job, request.volumes, pool)
 
     def changed_segmentation(self) -> vtkMRMLSegmentationNode | None:
-        return self._output if self._output and self.scene.IsNodePresent(self._output) else None
+        output = self._request.output
+        return output if output and self.scene.IsNodePresent(output) else None
 
     def write(self, found: JobResult) -> vtkMRMLSegmentationNode:
-        node = write_segmentation(self.scene, found.labels, self.volume_nodes, self.changed_segmentation())
+        node = write_segmentation(self.scene, found.labels, self._request.volumes, self.changed_segmentation())
         if found.uncertainty:
-            write_doubt(self.change, found.uncertainty, found.regions, node, self.volume_nodes[0], self._model)
+            write_doubt(self.change, found.uncertainty, found.regions, node, self._request.volumes[0], self._request.model)
         return node

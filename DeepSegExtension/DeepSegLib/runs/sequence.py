@@ -57,14 +57,16 @@ class SequenceRun:
         """Take in news, begin with the next time point, and write the result after the last; returns whether the run goes on."""
         if self.result is not None or self.error is not None or self.cancelled:
             return False
-        if self._job.poll():
+        here = self._scene.IsNodePresent(self._sequence) and self._scene.IsNodePresent(self._request.volumes[0])
+        if self._job.poll() and here:
             return True
         try:
+            if not here:
+                self._job.cancel()
+                raise DeepSegError(_("The sequence was removed from the scene before the result was ready; nothing was changed."))
             if self._job.error or self._job.result is None:
                 raise DeepSegError(self._job.error or _("The run ended without a result."))
             self._frames.append(self._job.result.labels)
-            if not self._scene.IsNodePresent(self._sequence) or not self._scene.IsNodePresent(self._request.volumes[0]):
-                raise DeepSegError(_("The sequence was removed from the scene before the result was ready; nothing was changed."))
             if len(self._frames) < self._count:
                 self._job = self._start()
                 return True

@@ -64,7 +64,7 @@ class SceneChange:
         """Bring the scene back to what it was before, as far as this result changed it."""
         if self._content and self.scene.IsNodePresent(self._segmentation):
             self._content.restore()
-        for name in reversed(self._added):
+        for name in self._added:  # a sequence before what shows it: otherwise its browser would make that anew
             node = self.scene.GetNodeByID(name)
             if node is not None:
                 self.scene.RemoveNode(node)

@@ -9,5 +9,8 @@ PySide6's objects PythonQt's manners; `ctk_*` and `mrml_*` are small widgets tha
 (`recorded_behaviour.json`, replayed by a test) and so were the names of properties, signals and slots (`recorded_api.json`): a name that is
 recorded but not built here raises `NotInStandIn`, one that Slicer lacks raises what PythonQt raises.
 
+`hands` does what users do (clicks, keys, choices, pictures), `session` keeps what a test answers beforehand and what slots raised, `install` puts
+all of it in Slicer's place and takes it away. The fixture `a_slicer` in Testing/panels/conftest.py is the door.
+
 Not stood in for: rendering, the main window, Slicer's style, shortcuts of the application, translations, and Qt 5 where Qt 6 differs.
 """

@@ -16,6 +16,7 @@ from PySide6.QtCore import QCoreApplication, QSettings
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication
 
+from panels.slicer_stand_in.qt_body import catch_urls
 from panels.slicer_stand_in.scene_files import qSlicerCoreIOManager
 from panels.slicer_stand_in.session import SESSION
 from panels.slicer_stand_in.signals import call_slot
@@ -49,12 +50,13 @@ class qSlicerApplication:  # noqa: N801
 
     def __init__(self, application: QApplication, scene: Any, logic: Any) -> None:
         self._application, self._scene, self._logic = application, scene, logic
-        scene.RegisterNodeClass(slicer.vtkMRMLColorLegendDisplayNode())  # as the module Colors does
+        for node_class in (slicer.vtkMRMLColorLegendDisplayNode, slicer.vtkMRMLSequenceNode, slicer.vtkMRMLSequenceBrowserNode):
+            scene.RegisterNodeClass(node_class())  # as the modules Colors and Sequences do
         self._module_manager: Any = None
         self._layout_manager: qSlicerLayoutManager | None = None
         self._listeners: dict[str, list[Callable]] = {signal: [] for signal in _SIGNALS}
         self._testing = False
-        self._light = application.palette()
+        self._light, self._url_catcher = application.palette(), catch_urls()
         application.paletteChanged.connect(lambda palette: self.emit("paletteChanged(QPalette)", to_python(palette)))
 
     def start(self, module_manager: Any) -> None:

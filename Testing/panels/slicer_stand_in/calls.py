@@ -44,8 +44,12 @@ def _is_about_arguments(error: TypeError) -> bool:
 
 
 def _signatures(function: Callable) -> list[Signature]:
-    found = get_signature(function)
-    return found if isinstance(found, list) else [found] if found else []
+    """PySide6 finds those of a method by the class that defines it, not always by one that inherits it."""
+    owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
+    bases = (owner if isinstance(owner, type) else type(owner)).__mro__ if owner is not None else ()
+    candidates = [function, *[vars(base)[name] for base in bases if name in vars(base)]]
+    found = next((signature for signature in map(get_signature, candidates) if signature), [])
+    return found if isinstance(found, list) else [found]
 
 
 def _fit(signature: Signature, arguments: tuple) -> list | None:

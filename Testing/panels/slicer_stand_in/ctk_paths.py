@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from fnmatch import fnmatch
 from pathlib import Path
 
 from PySide6.QtCore import Property, Signal
@@ -9,14 +11,11 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QToolButton, 
 
 from panels.slicer_stand_in.session import SESSION
 
-_DIRS, _EXISTS = 0x001, 0x010000
-
 
 class PathLineEdit(QWidget):
     """ctkPathLineEdit."""
 
     currentPathChanged = Signal(str)  # noqa: N815
-    validInputChanged = Signal(bool)  # noqa: N815
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -28,11 +27,17 @@ class PathLineEdit(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._box, 1)
         layout.addWidget(self._button)
-        self._box.editTextChanged.connect(self.currentPathChanged)
+        self._box.editTextChanged.connect(self._on_edited)
         self._button.clicked.connect(self.browse)
 
     def setCurrentPath(self, path: str) -> None:  # noqa: N802
         self._box.setEditText(path)
+
+    def _on_edited(self, path: str) -> None:
+        """A path that the name filters do not let through is kept, but not told."""
+        patterns = [pattern for text in self._name_filters for pattern in re.findall(r"[^\s();]*\*[^\s();]*", text)]
+        if not patterns or any(fnmatch(path, pattern) for pattern in patterns):
+            self.currentPathChanged.emit(path)
 
     def comboBox(self) -> QComboBox:  # noqa: N802
         return self._box

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QScrollArea, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QScrollArea, QTableView, QWidget
 
 from panels.slicer_stand_in.ctk_collapsible import CollapsibleButton
 from panels.slicer_stand_in.mrml_node_combo_box import NodeComboBox
@@ -74,6 +75,28 @@ def type_text(widget: Any, text: str) -> None:
             getattr(met, action)()
     QTest.keyClicks(met, text)
     QTest.keyClick(met, Qt.Key.Key_Return)
+    QApplication.processEvents()
+
+
+def press(widget: Any, keys: str) -> None:
+    """Press keys with the focus on a widget, as "Ctrl+R" or "Down"."""
+    met, _ = reach(widget)
+    met.setFocus()
+    QTest.keySequence(met, QKeySequence(keys))
+    QApplication.processEvents()
+
+
+def click_cell(table: Any, row: int, column: int) -> None:
+    """Click on a cell of a table, scrolled to, if need be."""
+    reach(table)
+    real = alive(table)
+    view = real if isinstance(real, QTableView) else real.tableWidget()
+    index = view.model().index(row, column)
+    if not index.isValid() or view.isRowHidden(row) or view.isColumnHidden(column):
+        raise CannotBeReached(f"the table '{real.objectName()}' shows no cell ({row}, {column})")
+    view.scrollTo(index)
+    SESSION.clicks += 1
+    QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, view.visualRect(index).center())
     QApplication.processEvents()
 
 

@@ -64,3 +64,10 @@ class NodeActions:
 
     def editCurrentNode(self) -> None:  # noqa: N802
         self.nodeAboutToBeEdited.emit(self.currentNode())
+
+    def setNodeTypeLabel(self, label: str, node_type: str) -> None:  # noqa: N802
+        self._rows.labels[node_type] = label
+        self._rows.update_actions()
+
+    def nodeTypeLabel(self, node_type: str) -> str:  # noqa: N802
+        return self._rows.label(node_type)

@@ -34,6 +34,7 @@ class NodeComboBox(NodeActions, QWidget):
         super().__init__(parent)
         self.filter, self._scene, self._observations = NodeFilter(), None, []
         self._base_names, self._factory_attributes, self._requested, self._select_new = {}, {}, "", True
+        self._watched: set[str] = set()
         self.combo_box = ComboBox()
         self._rows = NodeRows(self.combo_box)
         layout = QHBoxLayout(self)
@@ -58,7 +59,8 @@ class NodeComboBox(NodeActions, QWidget):
             return
         had_nodes, earlier = self.nodeCount() > 0, self.currentNodeID_()
         stop_observing(self._observations)
-        self._scene = self._rows.scene = scene
+        self._scene, self._watched = scene, set()
+        self._rows.scene = scene
         self._rebuild()
         if scene is not None:
             for event, method, with_node in (
@@ -73,11 +75,15 @@ class NodeComboBox(NodeActions, QWidget):
         self.setEnabled(scene is not None)
 
     def _on_node_added(self, node: Any) -> None:
+        if node is not None:
+            self._watch(node)
         if node is not None and self.filter.accepts(node) and self._rows.row_of(node.GetID()) < 0:
             self._insert(node)
 
     def _on_node_about_to_be_removed(self, node: Any) -> None:
         row = self._rows.row_of(node.GetID()) if node is not None else -1
+        if node is not None:
+            self._watched.discard(node.GetID())
         if row >= 0:
             self.nodeAboutToBeRemoved.emit(node)
             self.combo_box.removeItem(row)
@@ -97,10 +103,20 @@ class NodeComboBox(NodeActions, QWidget):
         if self._scene is None:
             return []
         found = [self._scene.GetNthNode(n) for n in range(self._scene.GetNumberOfNodes())]
+        for node in found:
+            self._watch(node)
         return [node for node in found if self.filter.accepts(node)]
+
+    def _watch(self, node: Any) -> None:
+        """Look again when a node changes whose attributes count."""
+        if self.filter.depends_on_attributes_of(node) and node.GetID() not in self._watched:
+            self._watched.add(node.GetID())
+            self._observations.append(observe(node, vtk.vtkCommand.ModifiedEvent, self._synchronize))
 
     def _synchronize(self) -> None:
         """Offer what the filter lets through now, keeping the rows that stay."""
+        if self._scene is None or self._scene.IsClosing():
+            return
         nodes = {node.GetID(): node for node in self._nodes()}
         for row in reversed(range(self.combo_box.count())):
             if self.combo_box.itemData(row, ID_ROLE) and self.combo_box.itemData(row, ID_ROLE) not in nodes:
@@ -160,20 +176,13 @@ class NodeComboBox(NodeActions, QWidget):
 
     def addAttribute(self, node_type: str, name: str, value: Any = None) -> None:  # noqa: N802
         self._factory_attributes[name] = "" if value is None else str(value)
-        self.filter.attributes.setdefault(node_type, {})[name] = value
+        self.filter.attributes[node_type] = (name, value)
         self._synchronize()
 
     def removeAttribute(self, node_type: str, name: str) -> None:  # noqa: N802
         self._factory_attributes.pop(name, None)
-        self.filter.attributes.get(node_type, {}).pop(name, None)
+        self.filter.attributes.pop(node_type, None)
         self._synchronize()
-
-    def setNodeTypeLabel(self, label: str, node_type: str) -> None:  # noqa: N802
-        self._rows.labels[node_type] = label
-        self._rows.update_actions()
-
-    def nodeTypeLabel(self, node_type: str) -> str:  # noqa: N802
-        return self._rows.label(node_type)
 
     def emitCurrentNodeChanged(self, *_: object) -> None:  # noqa: N802
         index, node = self.combo_box.currentIndex(), self.currentNode()

@@ -15,7 +15,7 @@ from panels.slicer_stand_in.api import Api
 from panels.slicer_stand_in.calls import call
 from panels.slicer_stand_in.registry import address_of, keep, living
 from panels.slicer_stand_in.session import NotInStandIn
-from panels.slicer_stand_in.signals import Signal, normalized
+from panels.slicer_stand_in.signals import Signal
 from panels.slicer_stand_in.values import enumerators, to_python, to_qt
 from panels.slicer_stand_in.virtuals import real_class_for
 
@@ -176,6 +176,8 @@ class Proxy(metaclass=ProxyMeta):
         if real.metaObject().indexOfProperty(name) < 0:
             raise NotInStandIn(f"the property {type(self)._class_name()}.{name}")
         if kind == "QString" and not isinstance(value, str):
+            if value is None:
+                raise ValueError(f"None for the text {type(self)._class_name()}.{name}: what PythonQt does then was not recorded")
             value = str(value)
         if kind in ("int", "double", "bool") and not isinstance(value, (int, float)):
             raise AttributeError(f"Property '{name}' of type '{kind}' does not accept an object of type {type(value).__name__} ({value!r})")
@@ -197,28 +199,6 @@ class Proxy(metaclass=ProxyMeta):
     def __repr__(self) -> str:
         real = self.__dict__.get("_stand_in_real")
         return f"{type(self).__name__} ({type(self)._class_name()} at: 0x{address_of(real):x})" if shiboken6.isValid(real) else type(self).__name__
-
-
-def connect(self: Proxy, signature: str, slot: Any) -> bool:
-    """Connect by a signature; one that the class lacks gives False in silence."""
-    found = _signal(self, signature)
-    return found.connect(slot) if found else False
-
-
-def disconnect(self: Proxy, signature: str, slot: Any = None) -> bool:
-    found = _signal(self, signature)
-    return found.disconnect(slot) if found else False
-
-
-def _signal(proxy: Proxy, signature: str) -> Signal | None:
-    wanted = normalized(signature)
-    kind_and_overloads = type(proxy)._member(wanted.split("(", 1)[0])
-    overloads = [
-        overload for base in type(proxy).__mro__ if "_api" in base.__dict__ for overload in base._api.signals.get(wanted.split("(", 1)[0], [])
-    ]
-    if not kind_and_overloads or wanted not in overloads:
-        return None
-    return Signal(alive(proxy), type(proxy)._class_name(), wanted)
 
 
 def bind(proxy: Proxy, real: Any) -> None:

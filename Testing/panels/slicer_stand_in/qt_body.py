@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import QObject, QTimer
-from PySide6.QtGui import Qt
+from PySide6.QtCore import QObject, QTimer, QUrl, Slot
+from PySide6.QtGui import QDesktopServices, Qt
 
-from panels.slicer_stand_in.proxy import Proxy, alive, connect, disconnect
+from panels.slicer_stand_in.proxy import Proxy, alive
 from panels.slicer_stand_in.session import SESSION
-from panels.slicer_stand_in.signals import call_slot
+from panels.slicer_stand_in.signals import Signal, call_slot, normalized
 from panels.slicer_stand_in.values import to_python
+
+
+def connect(self: Proxy, signature: str, slot: Any) -> bool:
+    """Connect by a signature; one that the class lacks gives False in silence."""
+    found = _signal(self, signature)
+    return found.connect(slot) if found else False
+
+
+def disconnect(self: Proxy, signature: str, slot: Any = None) -> bool:
+    found = _signal(self, signature)
+    return found.disconnect(slot) if found else False
+
+
+def _signal(proxy: Proxy, signature: str) -> Signal | None:
+    wanted = normalized(signature)
+    kind_and_overloads = type(proxy)._member(wanted.split("(", 1)[0])
+    overloads = [
+        overload for base in type(proxy).__mro__ if "_api" in base.__dict__ for overload in base._api.signals.get(wanted.split("(", 1)[0], [])
+    ]
+    if not kind_and_overloads or wanted not in overloads:
+        return None
+    return Signal(alive(proxy), type(proxy)._class_name(), wanted)
 
 
 def _matches(child: Any, wanted: Any, name: str) -> bool:
@@ -48,7 +69,7 @@ OBJECT = {"connect": connect, "disconnect": disconnect, "findChildren": find_chi
 
 def wrapped_tool_tip(text: str) -> str:
     """Slicer makes rich text of tool tips, so that Qt breaks their lines."""
-    return text if not text or Qt.mightBeRichText(text) else f"<p>{html.escape(text, quote=False)}</p>"
+    return text if not text or Qt.mightBeRichText(text) else Qt.convertFromPlainText(text, Qt.WhiteSpaceMode.WhiteSpaceNormal)
 
 
 def _write_widget_property(self: Proxy, name: str, kind: str, value: Any) -> None:
@@ -62,8 +83,27 @@ def _set_tool_tip(self: Proxy, text: str) -> None:
 WIDGET = {"_write": _write_widget_property, "setToolTip": _set_tool_tip}
 
 
+_waiting: set[QTimer] = set()
+
+
 def _single_shot(milliseconds: int, slot: Callable) -> None:
-    QTimer.singleShot(int(milliseconds), lambda: call_slot(slot, []))
+    timer = QTimer()
+    timer.setSingleShot(True)
+
+    def fire() -> None:
+        _waiting.discard(timer)
+        call_slot(slot, [])
+
+    timer.timeout.connect(fire)
+    timer.start(int(milliseconds))
+    _waiting.add(timer)
+
+
+def forget_single_shots() -> None:
+    """At the end of a test: what has not fired yet never will."""
+    for timer in _waiting:
+        timer.stop()
+    _waiting.clear()
 
 
 TIMER = {"singleShot": staticmethod(_single_shot)}
@@ -75,6 +115,22 @@ def _open_url(url: Any) -> bool:
 
 
 DESKTOP_SERVICES = {"openUrl": staticmethod(_open_url)}
+
+
+class UrlCatcher(QObject):
+    """Catches what Qt itself would hand to the desktop, as for a link in a label."""
+
+    @Slot(QUrl)
+    def catch(self, url: QUrl) -> None:
+        SESSION.opened.append(url.toString())
+
+
+def catch_urls() -> UrlCatcher:
+    """No program of the desktop is ever started; keep what is returned."""
+    catcher = UrlCatcher()
+    for scheme in ("http", "https", "file", "mailto"):
+        QDesktopServices.setUrlHandler(scheme, catcher, "catch")
+    return catcher
 
 
 def _exec_menu(self: Proxy, *position: Any) -> Any:

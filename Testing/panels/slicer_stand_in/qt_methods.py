@@ -86,7 +86,7 @@ METHODS = {
     "QSettings": "value setValue contains remove clear sync allKeys childKeys childGroups beginGroup endGroup group fileName status",
     "QAction": "setSeparator isSeparator setData data setMenu menu setShortcut setStatusTip setToolTip setWhatsThis",
     "QMenu": "addAction addMenu addSeparator insertAction insertSeparator clear isEmpty menuAction setDefaultAction defaultAction",
-    "QShortcut": "setKey key setContext context setEnabled isEnabled setAutoRepeat",
+    "QShortcut": "setKey setContext context isEnabled setAutoRepeat",
     "QMessageBox": """
         setText text setInformativeText setDetailedText setIcon setStandardButtons setDefaultButton addButton clickedButton setWindowTitle
         setCheckBox checkBox button buttons

@@ -8,10 +8,11 @@ from typing import Any
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from panels.slicer_stand_in import qt_body, questions
-from panels.slicer_stand_in.api import Api, by_name
+from panels.slicer_stand_in.api import Api
 from panels.slicer_stand_in.proxy import Proxy
 from panels.slicer_stand_in.proxy_classes import make_class
 from panels.slicer_stand_in.qt_methods import METHODS
+from panels.slicer_stand_in.qt_unrecorded import UNRECORDED
 
 _BASES = {
     "QWidget": "QObject",
@@ -89,12 +90,7 @@ def _real(name: str) -> type:
 def build() -> ModuleType:
     """A new module `qt` with all classes the stand-in has."""
     module = ModuleType("qt", "Qt as PythonQt shows it: a stand-in.")
-    of_every_object = Api(
-        {"objectName": ("QString", True)}, by_name(["destroyed(QObject*)", "destroyed()", "objectNameChanged(QString)"]), by_name(["deleteLater()"])
-    )
     module.QObject = make_class("qt", "QObject", Proxy, QtCore.QObject, METHODS["QObject"], body=qt_body.OBJECT)
-    own = module.QObject._api
-    module.QObject._api = Api(of_every_object.properties, of_every_object.signals, {**own.slots, **of_every_object.slots})
     module.QObject._first_constructor = "QObject parent"
     for name, base in _BASES.items():
         setattr(module, name, make_class("qt", name, getattr(module, base), _real(name), METHODS.get(name, ""), body=_BODIES.get(name)))
@@ -108,6 +104,9 @@ def build() -> ModuleType:
     module.Qt = make_class("qt", "Qt", Proxy, QtCore.Qt)
     for name in ("Signal", "Slot", "Property"):
         setattr(module, name, qt_body.Unoffered)
+    for name, api in UNRECORDED.items():
+        cls = getattr(module, name)
+        cls._api = Api(api.properties, api.signals, {**cls._api.slots, **api.slots})
     module.__getattr__ = _refuse
     return module
 
