@@ -47,6 +47,7 @@ bench: $(VENV)/test.installed
 	$(VENV)/bin/python Testing/benchmarks/speed.py
 	$(VENV)/bin/python Testing/benchmarks/memory.py
 	$(VENV)/bin/python Testing/benchmarks/worker.py
+	$(VENV)/bin/python Testing/benchmarks/panel.py
 
 bench-uncertainty: $(VENV)/test.installed
 	$(VENV)/bin/python Testing/benchmarks/uncertainty.py

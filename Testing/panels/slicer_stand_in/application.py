@@ -50,7 +50,7 @@ class qSlicerApplication:  # noqa: N801
 
     def __init__(self, application: QApplication, scene: Any, logic: Any) -> None:
         self._application, self._scene, self._logic = application, scene, logic
-        for node_class in (slicer.vtkMRMLColorLegendDisplayNode, slicer.vtkMRMLSequenceNode, slicer.vtkMRMLSequenceBrowserNode):
+        for node_class in (slicer.vtkMRMLColorLegendDisplayNode, slicer.vtkMRMLSequenceBrowserNode):
             scene.RegisterNodeClass(node_class())  # as the modules Colors and Sequences do
         self._module_manager: Any = None
         self._layout_manager: qSlicerLayoutManager | None = None
