@@ -1,6 +1,6 @@
-"""The panel seen by its user: how late the event loop is during a run, and how long Cancel takes: `python Testing/benchmarks/panel.py [--size I J K]`.
+"""How late the event loop is during a run, and how long Cancel takes: `python Testing/benchmarks/panel.py [--size I J K]`.
 
-The real panel of DeepSeg Segmentation runs in the stand-in for Slicer's Qt side; a timer of 20 ms beside it tells how late the event loop is. It is told
+The real panel of DeepSeg Segmentation runs in the stand-in for Slicer's Qt side; a timer of 20 ms beside it tells how late the event loop is,
 for the whole run, from the click on Apply to the surfaces in the scene, and for the same time without a run.
 """
 

@@ -47,3 +47,14 @@ def a_head(scene, name="head"):
     node = node_from_volume(scene, volume)
     node.SetName(name)
     return node
+
+
+def some_noise(scene):
+    """A small image as a node."""
+    import numpy as np
+
+    from deepseg import api
+    from DeepSegLib.nodes import node_from_volume
+
+    array = np.random.default_rng(3).normal(100, 20, (1, 20, 24, 16)).astype(np.float32)
+    return node_from_volume(scene, api.Volume(array, api.Geometry((20, 24, 16), np.diag([1.5, 1.5, 1.5, 1.0])), name="noise"))

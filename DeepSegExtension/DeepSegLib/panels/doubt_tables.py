@@ -24,8 +24,8 @@ class SegmentTable:
         """Show a table of segments; none where None."""
         rows = rows_of(table) if table else []
         self._ui.segmentsCollapsibleButton.visible = bool(rows)
-        levels = sorted({row["level"] for row in rows if not math.isnan(row["level"])})
-        held = f" ({100 * levels[0]:.0f} %)" if len(levels) == 1 else ""
+        levels = {row["level"] for row in rows if not math.isnan(row["volume_low_ml"])}
+        held = f" ({100 * levels.pop():.0f} %)" if len(levels) == 1 else ""
         titles = (_("Segment"), _("Volume, mL{level}").format(level=held), _("Dice to expect"), _("Do"))
         fill_table(self._ui.segmentsTable, titles, [_segment_texts(row) for row in rows])
 
