@@ -41,8 +41,9 @@ class DeepSegExplanation(ScriptedLoadableModule):
 
     def setup(self):
         """For scripts: slicer.modules.deepsegexplanation.logic() offers what DeepSegExplanationLogic does."""
+        self.scriptLogic = self.parent.logic()  # kept: what is set on it lives as long as this Python object of it
         for name in ("explain", "start", "preview", "verdict"):
-            setattr(self.parent.logic(), name, getattr(DeepSegExplanationLogic(), name))
+            setattr(self.scriptLogic, name, getattr(DeepSegExplanationLogic(), name))
 
 
 @parameterNodeWrapper

@@ -41,8 +41,9 @@ class DeepSegSegmentation(ScriptedLoadableModule):
 
     def setup(self):
         """For scripts: slicer.modules.deepsegsegmentation.logic() offers what DeepSegSegmentationLogic does."""
+        self.scriptLogic = self.parent.logic()  # kept: what is set on it lives as long as this Python object of it
         for name in ("models", "segment", "start", "preview"):
-            setattr(self.parent.logic(), name, getattr(DeepSegSegmentationLogic(), name))
+            setattr(self.scriptLogic, name, getattr(DeepSegSegmentationLogic(), name))
         slicer.app.connect("startupCompleted()", self._register_sample_data)
 
     def _register_sample_data(self):
@@ -112,8 +113,9 @@ class DeepSegSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
 
     def _open(self, module, segmentationNode):
         """Show another of DeepSeg's modules with a segmentation."""
+        widget = getattr(slicer.modules, module.lower()).widgetRepresentation().self()
+        widget.logic.getParameterNode().segmentation = segmentationNode
         slicer.util.selectModule(module)
-        getattr(slicer.modules, module.lower()).widgetRepresentation().self().logic.getParameterNode().segmentation = segmentationNode
 
 
 class DeepSegSegmentationLogic(ScriptedLoadableModuleLogic):

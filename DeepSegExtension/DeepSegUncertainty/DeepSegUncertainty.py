@@ -41,8 +41,9 @@ class DeepSegUncertainty(ScriptedLoadableModule):
 
     def setup(self):
         """For scripts: slicer.modules.deepseguncertainty.logic() offers what DeepSegUncertaintyLogic does."""
+        self.scriptLogic = self.parent.logic()  # kept: what is set on it lives as long as this Python object of it
         for name in ("estimate", "start", "preview", "maps", "table", "regions"):
-            setattr(self.parent.logic(), name, getattr(DeepSegUncertaintyLogic(), name))
+            setattr(self.scriptLogic, name, getattr(DeepSegUncertaintyLogic(), name))
 
 
 @parameterNodeWrapper

@@ -1,6 +1,9 @@
 """DeepSeg Segmentation as a user clicks it: real runs, cancelled runs, closed scenes, wrong input, models that come and go."""
 
+import os
 import shutil
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -108,16 +111,27 @@ def test_cancelling_in_mid_run_leaves_the_scene_as_it_was(a_slicer, widget, ui, 
     assert not ui.cancelButton.enabled
 
 
-def test_closing_the_scene_in_mid_run_leaves_no_worker_at_work_and_no_exception(a_slicer, widget, ui, a_shown_head):
-    from DeepSegLib import worker_pool
+def workers_of_this_process():
+    """Process numbers of running workers that this process has started."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with suppress(OSError):
+            parent, command = status.read_text(), (status.parent / "cmdline").read_bytes()
+            if f"PPid:\t{os.getpid()}\n" in parent and b"deepseg.worker" in command:
+                found.append(int(status.parent.name))
+    return found
 
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's list of processes")
+def test_closing_the_scene_in_mid_run_leaves_no_worker_and_no_exception(a_slicer, widget, ui, a_shown_head):
     a_slicer.mouse_click(ui.applyButton)
     a_slicer.process_events(0.2)
+    assert workers_of_this_process()
     a_slicer.scene.Clear(False)
     a_slicer.process_events(0.5)
 
     assert not widget.panel.controls.running
-    a_slicer.wait_until(lambda: not worker_pool.shared._busy, 10)
+    a_slicer.wait_until(lambda: not workers_of_this_process(), 10)
     assert nodes_of(a_slicer.scene, *RESULTS) == []
     assert not ui.applyButton.enabled
 
@@ -281,3 +295,25 @@ def test_choices_are_saved_with_the_scene(a_slicer, widget, ui, a_shown_head, tm
 
     assert not ui.withUncertaintyCheckBox.checked
     assert ui.inputSelector.currentNode().GetName() == "head"
+
+
+def test_sample_data_is_offered_and_is_what_it_says(a_slicer, widgets):
+    import hashlib
+
+    import slicer
+
+    (source,) = slicer.modules.sampleDataSources["DeepSeg"]
+    (uri,), (checksum,) = source.uris, source.checksums
+    assert uri.startswith("file:"), "it comes with DeepSeg, so nothing is downloaded"
+    content = api.resource("SampleData/mni152-left-hippocampus.nii.gz").read_bytes()
+    assert checksum == f"SHA256:{hashlib.sha256(content).hexdigest()}"
+
+
+def test_scripts_find_the_logic_at_the_module(a_slicer, widgets):
+    import gc
+
+    import slicer
+
+    gc.collect()
+    assert slicer.modules.deepsegsegmentation.logic().models() == ["hippocampus-mr"]
+    assert slicer.modules.deepsegsegmentation.logic().GetClassName() == "vtkSlicerScriptedLoadableModuleLogic"

@@ -77,10 +77,12 @@ def test_the_map_has_a_legend_with_its_unit(a_slicer, ui, segmented):
 
 
 def test_no_map_takes_the_overlay_away(a_slicer, ui, segmented):
+    assert not segmented.GetDisplayNode().GetVisibility2DFill(), "filled segments would cover the map"
     a_slicer.choose(ui.mapSelector, "No map")
 
     assert all(view.GetForegroundVolumeID() is None for view in composites(a_slicer.scene))
     assert not ui.opacitySlider.visible
+    assert segmented.GetDisplayNode().GetVisibility2DFill()
 
 
 def test_opacity_follows_the_slider(a_slicer, ui, segmented):
@@ -90,12 +92,18 @@ def test_opacity_follows_the_slider(a_slicer, ui, segmented):
 
 
 def test_choosing_a_region_moves_the_views_there(a_slicer, ui, segmented):
+    camera = a_slicer.scene.AddNewNodeByClass("vtkMRMLCameraNode")
+    camera.SetPosition(0, 500, 0)
+    camera.SetFocalPoint(0, 0, 0)
     ui.regionsTable.setCurrentCell(1, 0)
     row = rows_of(table_about(a_slicer.scene, segmented, REGIONS_TABLE))[1]
 
     for name in VIEWS:
         matrix = a_slicer.scene.GetFirstNode(name, "vtkMRMLSliceNode").GetSliceToRAS()
         np.testing.assert_allclose([matrix.GetElement(n, 3) for n in range(3)], [row[f"{axis}_mm"] for axis in "ras"], atol=1e-3)
+    place = np.array([row[f"{axis}_mm"] for axis in "ras"])
+    np.testing.assert_allclose(camera.GetFocalPoint(), place, atol=1e-3)
+    np.testing.assert_allclose(camera.GetPosition(), place + np.array([0, 500, 0]), atol=1e-3)
 
 
 def test_correct_here_opens_the_editor_within_the_doubt(a_slicer, ui, segmented):

@@ -41,10 +41,10 @@ def test_an_installation_keeps_what_slicer_and_pytorch_brought():
 def test_pip_is_handed_constraints_and_only_what_is_missing(monkeypatch):
     handed = []
 
-    def install(requirements, constraints, confirm):
+    def install(requirements, constraints, confirm, folder):
         from pathlib import Path
 
-        handed.append((requirements, Path(constraints).read_text().splitlines()))
+        handed.append((requirements, Path(constraints).read_text().splitlines(), folder))
         return True
 
     answers = iter([["monai>=1.4"], []])
@@ -53,4 +53,4 @@ def test_pip_is_handed_constraints_and_only_what_is_missing(monkeypatch):
 
     dependencies.install(confirm=lambda question: True)
 
-    assert handed == [(["monai>=1.4"], dependencies.kept_versions())]
+    assert handed == [(["monai>=1.4"], dependencies.kept_versions(), None)]

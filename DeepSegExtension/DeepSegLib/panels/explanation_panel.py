@@ -78,7 +78,7 @@ class ExplanationPanel:
         if parameters.shownMap and parameters.shownMap not in [one.GetID() for one in maps]:
             parameters.shownMap = maps[-1].GetID() if maps else NO_MAP
         below = input_volumes(node)[0] if node and input_volumes(node) else parameters.inputVolume
-        self._overlay.offer([(_title(one), one) for one in reversed(maps)], below)
+        self._overlay.offer([(_title(one), one) for one in reversed(maps)], below, node)
         shown = self._overlay.shown
         self._ui.mapCollapsibleButton.visible = bool(maps)
         self._ui.verdictLabel.text = verdict(shown) if shown else ""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from DeepSegLib import worker_pool
+from DeepSegLib.panels.run_controls import RunControls
 from DeepSegLib.translation import _
 
 
 class Panel(Protocol):
     """What a module's widget needs of its panel."""
+
+    controls: RunControls
 
     def complete(self, parameters: Any) -> None:
         """Choose what can be chosen for the user: the first volume, the first model."""
@@ -76,8 +80,11 @@ class PanelLife:
             self._panel.update()
 
     def _on_scene_start_close(self, caller: Any, event: Any) -> None:
+        was_running = self._panel.controls.running
         self._panel.stop(_("Stopped: the scene was closed."))
         self._panel.forget()
+        if was_running:  # nobody waits for this worker any more; without a run it stays warm, as for scripts that go from scene to scene
+            worker_pool.shared.close()
         self._bind(None)
 
     def _on_scene_end_close(self, caller: Any, event: Any) -> None:

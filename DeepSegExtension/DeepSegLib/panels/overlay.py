@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from DeepSegLib.scene.display import hide_overlay, show_overlay
+from DeepSegLib.scene.display import Outlined, hide_overlay, show_overlay
 from DeepSegLib.translation import _
 
 NO_MAP = ""
@@ -19,6 +19,7 @@ class Overlay:
         self._ui, self._scene, self._parameters = ui, scene, parameters
         self._maps: list[tuple[str, Any]] = []
         self._laid: Any = None
+        self._outlined: Any = None
         ui.mapSelector.connect("currentIndexChanged(int)", self._on_selected)
 
     @property
@@ -26,9 +27,15 @@ class Overlay:
         """The map that lies over its image; None while none does."""
         return next((node for _title, node in self._maps if node.GetID() == self._ui.mapSelector.itemData(self._ui.mapSelector.currentIndex)), None)
 
-    def offer(self, maps: Sequence[tuple[str, Any]], below: Any) -> None:
-        """Offer maps with their titles; one that is shown stays so. `below` is the volume that they lie over."""
-        self._below = below
+    def offer(self, maps: Sequence[tuple[str, Any]], below: Any, segmentation: Any) -> None:
+        """Offer maps with their titles; one that is shown stays so.
+
+        Args:
+            maps: titles and nodes.
+            below: the volume that they lie over.
+            segmentation: what they speak of; shown by its outlines as long as a map lies under it, which it would cover.
+        """
+        self._below, self._segmentation = below, segmentation
         if [(title, node.GetID()) for title, node in maps] != [(title, node.GetID()) for title, node in self._maps]:
             self._maps = list(maps)
             was_blocked = self._ui.mapSelector.blockSignals(True)
@@ -47,13 +54,9 @@ class Overlay:
         self._ui.opacitySliderLabel.visible = self.shown is not None
         self._lay()
 
-    def show(self, node: Any) -> None:
-        """Lay a map over its image as if the user had chosen it."""
-        self._parameters().shownMap = node.GetID()
-
     def forget(self) -> None:
         """The scene is another one."""
-        self._maps, self._laid = [], None
+        self._maps, self._laid, self._outlined = [], None, None
         self._ui.mapSelector.clear()
 
     def _lay(self) -> None:
@@ -66,8 +69,12 @@ class Overlay:
         if self._laid and (not node or node.GetID() != self._laid[0]) and (before := self._scene.GetNodeByID(self._laid[0])):
             hide_overlay(self._scene, before)
         self._laid = wanted
+        if self._outlined and (not node or self._outlined.segmentation is not self._segmentation):
+            self._outlined.end()
+            self._outlined = None
         if node:
             show_overlay(self._scene, self._below, node, parameters.opacity)
+            self._outlined = self._outlined or Outlined(self._segmentation)
 
     def _on_selected(self, index: int) -> None:
         parameters = self._parameters()

@@ -85,7 +85,7 @@ class UncertaintyPanel:
         maps = maps_of_doubt(scene, node) if node else {}
         if parameters.shownMap and parameters.shownMap not in [one.GetID() for one in maps.values()]:
             _choose_map(parameters, maps)  # that of another segmentation, or it is no longer there
-        self._overlay.offer([(_title(one), one) for one in maps.values()], below)
+        self._overlay.offer([(_title(one), one) for one in maps.values()], below, node)
         table = table_about(scene, node, SEGMENTS_TABLE) if node else None
         self._segments.show(table)
         self._regions.show(node, maps)

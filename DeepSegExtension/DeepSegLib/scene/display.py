@@ -42,6 +42,25 @@ def hide_overlay(scene: vtkMRMLScene, map_node: vtkMRMLScalarVolumeNode) -> None
     _set_legend(map_node, False)
 
 
+class Outlined:
+    """A segmentation shown by its outlines in the slice views, until `end`, which shows it as before.
+
+    Attributes:
+        segmentation: the node.
+    """
+
+    def __init__(self, segmentation: vtkMRMLSegmentationNode) -> None:
+        self.segmentation, self._display = segmentation, segmentation.GetDisplayNode()
+        if self._display:
+            self._filled = self._display.GetVisibility2DFill()
+            self._display.SetVisibility2DFill(False)
+
+    def end(self) -> None:
+        """Fill the segments again, if they were."""
+        if self._display:
+            self._display.SetVisibility2DFill(self._filled)
+
+
 def show_segmentation(segmentation: vtkMRMLSegmentationNode, in_3d: bool) -> None:
     """Show segments in the slice views and, where `in_3d`, as surfaces."""
     if segmentation.GetDisplayNode() is None:

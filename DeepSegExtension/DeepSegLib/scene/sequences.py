@@ -69,8 +69,5 @@ def write_segmentation_sequence(
     browser.AddProxyNode(shown, sequence, False)
     set_origin(shown, frames[0].attributes, [volume_node])
     browser.SetSaveChanges(sequence, True)
-    logic = slicer.vtkSlicerSequencesLogic()
-    logic.SetMRMLScene(scene)
-    logic.UpdateProxyNodesFromSequences(browser)
-    logic.SetMRMLScene(None)
+    slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(browser)
     return shown
