@@ -85,11 +85,11 @@ class DeepSegExplanationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin
     """The panel's life in Slicer; what its widgets do is in DeepSegLib.panels."""
 
     def __init__(self, parent=None):
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
         self.logic = None
         self.panel = None
         self.life = None
+        VTKObservationMixin.__init__(self)
+        ScriptedLoadableModuleWidget.__init__(self, parent)
 
     def setup(self):
         from DeepSegLib.panels.explanation_panel import ExplanationPanel
@@ -104,6 +104,8 @@ class DeepSegExplanationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin
         self.logic = DeepSegExplanationLogic()
         self.panel = ExplanationPanel(self.ui, self.logic, model_store(), slicer.util.confirmOkCancelDisplay)
         self.life = PanelLife(self, self.panel)
+        if self.parent.isEntered:  # reloaded while it is shown
+            self.enter()
 
     def enter(self):
         self.life.enter()

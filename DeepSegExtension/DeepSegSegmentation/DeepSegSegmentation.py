@@ -44,7 +44,10 @@ class DeepSegSegmentation(ScriptedLoadableModule):
         self.scriptLogic = self.parent.logic()  # kept: what is set on it lives as long as this Python object of it
         for name in ("models", "segment", "start", "preview"):
             setattr(self.scriptLogic, name, getattr(DeepSegSegmentationLogic(), name))
-        slicer.app.connect("startupCompleted()", self._register_sample_data)
+        if hasattr(slicer.modules, "sampledata"):  # loaded after Slicer has started
+            self._register_sample_data()
+        else:
+            slicer.app.connect("startupCompleted()", self._register_sample_data)
 
     def _register_sample_data(self):
         from DeepSegLib.sample_data import register
@@ -81,11 +84,11 @@ class DeepSegSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
     """The panel's life in Slicer; what its widgets do is in DeepSegLib.panels."""
 
     def __init__(self, parent=None):
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
         self.logic = None
         self.panel = None
         self.life = None
+        VTKObservationMixin.__init__(self)
+        ScriptedLoadableModuleWidget.__init__(self, parent)
 
     def setup(self):
         from DeepSegLib.panels.life import PanelLife
@@ -100,6 +103,8 @@ class DeepSegSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
         self.logic = DeepSegSegmentationLogic()
         self.panel = SegmentationPanel(self.ui, self.logic, model_store(), slicer.util.confirmOkCancelDisplay, self._open)
         self.life = PanelLife(self, self.panel)
+        if self.parent.isEntered:  # reloaded while it is shown
+            self.enter()
 
     def enter(self):
         self.life.enter()

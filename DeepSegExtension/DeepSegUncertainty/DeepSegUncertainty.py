@@ -77,11 +77,11 @@ class DeepSegUncertaintyWidget(ScriptedLoadableModuleWidget, VTKObservationMixin
     """The panel's life in Slicer; what its widgets do is in DeepSegLib.panels."""
 
     def __init__(self, parent=None):
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
         self.logic = None
         self.panel = None
         self.life = None
+        VTKObservationMixin.__init__(self)
+        ScriptedLoadableModuleWidget.__init__(self, parent)
 
     def setup(self):
         from DeepSegLib.panels.life import PanelLife
@@ -98,6 +98,8 @@ class DeepSegUncertaintyWidget(ScriptedLoadableModuleWidget, VTKObservationMixin
             self.ui, self.logic, model_store(), slicer.util.confirmOkCancelDisplay, lambda: slicer.util.selectModule("SegmentEditor")
         )
         self.life = PanelLife(self, self.panel)
+        if self.parent.isEntered:  # reloaded while it is shown
+            self.enter()
 
     def enter(self):
         self.life.enter()

@@ -96,6 +96,17 @@ def test_a_point_is_placed_and_explained(a_slicer, widget, ui, segmented):
     assert "at RAS 3.0, 6.0, 3.0 mm" in ui.verdictLabel.text
 
 
+def test_a_users_landmarks_are_left_alone(a_slicer, widget, ui, segmented):
+    landmarks = a_slicer.scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "landmarks")
+    for n in range(3):
+        landmarks.AddControlPoint(n, n, n)
+    widget.logic.getParameterNode().place = landmarks
+    a_slicer.mouse_click(ui.placeButton)
+
+    assert landmarks.GetNumberOfControlPoints() == 3
+    assert widget.logic.getParameterNode().place is not landmarks
+
+
 def test_a_point_that_was_not_placed_is_told(a_slicer, widget, ui, segmented):
     a_slicer.mouse_click(ui.placeButton)
     before = nodes_of(a_slicer.scene, *RESULTS)

@@ -152,8 +152,9 @@ def test_undo_asks_before_it_takes_edits_back(a_slicer, widget, ui, a_shown_head
     a_slicer.mouse_click(ui.applyButton)
     finish(a_slicer, widget)
     node = widget.logic.getParameterNode().outputSegmentation
-    node.GetSegmentation().GetSegment("hippocampus-mr_1").SetName("renamed")
-    node.GetSegmentation().Modified()
+    image = node.GetSegmentation().GetSegment("hippocampus-mr_1").GetRepresentation("Binary labelmap")
+    image.GetPointData().GetScalars().SetTuple1(0, 1)
+    image.Modified()  # as painting does: neither the segment nor the segmentation is modified
 
     a_slicer.answers.append(False)
     a_slicer.mouse_click(ui.undoButton)
@@ -196,6 +197,35 @@ def test_a_region_can_be_what_the_slice_views_show(a_slicer, widget, ui, a_shown
 
     np.testing.assert_allclose(region.GetSize(), (30, 20, 20), atol=1e-3)
     np.testing.assert_allclose(region.GetCenter(), (-26, -21, -13), atol=1e-3)
+
+
+def test_a_turned_region_of_the_users_is_left_alone(a_slicer, widget, ui, a_shown_head):
+    import vtk
+
+    region = a_slicer.scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "turned")
+    turn = vtk.vtkTransform()
+    turn.RotateZ(30)
+    region.SetSize(10, 20, 30)
+    region.SetAndObserveObjectToNodeMatrix(turn.GetMatrix())
+    widget.logic.getParameterNode().regionOfInterest = region
+    view = a_slicer.scene.GetFirstNodeByClass("vtkMRMLSliceNode") or a_slicer.scene.AddNewNodeByClass("vtkMRMLSliceNode", "Red")
+    assert view
+    a_slicer.mouse_click(ui.viewRegionButton)
+
+    np.testing.assert_allclose(region.GetSize(), (10, 20, 30))
+    assert abs(region.GetObjectToNodeMatrix().GetElement(0, 1)) > 0.4
+
+
+def test_a_region_made_smaller_by_its_handles_is_foretold_anew(a_slicer, widget, ui, a_shown_head):
+    region = a_slicer.scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "far away")
+    region.SetCenter(-26, -21, -13)
+    region.SetSize(30, 40, 30)
+    widget.logic.getParameterNode().regionOfInterest = region
+    a_slicer.wait_until(lambda: ui.forecastLabel.text, 60)
+    region.SetCenter(500, 500, 500)
+    a_slicer.wait_until(lambda: "500" in ui.warningLabel.text or "outside" in ui.warningLabel.text or "no voxel" in ui.warningLabel.text, 60)
+
+    assert not ui.forecastLabel.text
 
 
 def test_models_are_listed_with_their_size_and_only_imported_ones_can_be_deleted(a_slicer, ui, a_shown_head):
@@ -288,13 +318,18 @@ def test_choices_are_saved_with_the_scene(a_slicer, widget, ui, a_shown_head, tm
     import slicer
 
     a_slicer.mouse_click(ui.withUncertaintyCheckBox)
+    other = a_head(a_slicer.scene, "another head")
+    output = a_slicer.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "mine")
+    widget.logic.getParameterNode().inputVolume = other
+    widget.logic.getParameterNode().outputSegmentation = output
     assert slicer.util.saveScene(str(tmp_path / "scene.mrb"))
     a_slicer.scene.Clear(False)
     slicer.util.loadScene(str(tmp_path / "scene.mrb"))
     a_slicer.process_events(0.1)
 
     assert not ui.withUncertaintyCheckBox.checked
-    assert ui.inputSelector.currentNode().GetName() == "head"
+    assert ui.inputSelector.currentNode().GetName() == "another head"
+    assert ui.outputSelector.currentNode().GetName() == "mine"
 
 
 def test_sample_data_is_offered_and_is_what_it_says(a_slicer, widgets):

@@ -85,6 +85,16 @@ def test_no_map_takes_the_overlay_away(a_slicer, ui, segmented):
     assert segmented.GetDisplayNode().GetVisibility2DFill()
 
 
+def test_what_another_module_laid_over_the_image_gives_way_when_the_panel_comes_back(a_slicer, ui, segmented):
+    shown = maps_of_doubt(a_slicer.scene, segmented)["error_probability"]
+    show("Data")
+    for view in composites(a_slicer.scene):
+        view.SetForegroundVolumeID(None)
+    show(NAME)
+
+    assert all(view.GetForegroundVolumeID() == shown.GetID() for view in composites(a_slicer.scene))
+
+
 def test_opacity_follows_the_slider(a_slicer, ui, segmented):
     ui.opacitySlider.value = 0.25
 
@@ -120,6 +130,9 @@ def test_correct_here_opens_the_editor_within_the_doubt(a_slicer, ui, segmented)
     assert editor.GetSourceVolumeNode() is shown
     low, high = editor.GetSourceVolumeIntensityMaskRange()
     assert (low, high) == (0.25, pytest.approx(float(array_of(shown).max())))
+    assert editor.GetSourceVolumeIntensityMask()
+    for view in composites(a_slicer.scene):
+        assert (view.GetForegroundVolumeID(), view.GetBackgroundVolumeID()) == (shown.GetID(), segmented.GetNodeReferenceID("DeepSeg.InputVolume"))
 
 
 def test_reviewed_regions_are_noted_in_the_scene(a_slicer, ui, segmented):
@@ -163,8 +176,12 @@ def test_another_way_tells_aleatoric_from_epistemic_doubt(a_slicer, widget, ui, 
     assert {name: node.GetID() for name, node in maps_of_doubt(a_slicer.scene, segmented).items()} == before
 
 
-def test_segments_edited_since_are_told(a_slicer, ui, segmented):
-    segmented.GetSegmentation().RemoveSegment("hippocampus-mr_2")
+def test_segments_painted_since_are_told(a_slicer, ui, segmented):
+    image = segmented.GetSegmentation().GetSegment("hippocampus-mr_2").GetRepresentation("Binary labelmap")
+    scalars = image.GetPointData().GetScalars()
+    scalars.SetTuple1(scalars.GetNumberOfTuples() // 2, 0)
+    scalars.SetTuple1(scalars.GetNumberOfTuples() // 2 + 1, 2)
+    image.Modified()
     show("Data")
     show(NAME)
 

@@ -79,8 +79,9 @@ class RegionList:
 
     def _on_correct(self, checked: bool = False) -> None:
         if (row := self._chosen) and self._maps:
-            edit_within_doubt(self._scene, self._segmentation, row["segment"], self._maps)
-            self._open_editor()
+            segmentation, maps = self._segmentation, self._maps
+            self._open_editor()  # first: as it opens for the first time it chooses a volume, a range and a segment by itself
+            edit_within_doubt(self._scene, segmentation, row["segment"], maps)
             look_at(self._scene, (row["r_mm"], row["a_mm"], row["s_mm"]))
 
     def _on_reviewed(self, checked: bool = False) -> None:

@@ -14,6 +14,7 @@ from DeepSegLib.panels.overlay import NO_MAP, Overlay
 from DeepSegLib.panels.preview import PreviewControls
 from DeepSegLib.panels.run_controls import RunControls, installer
 from DeepSegLib.panels.subject import SubjectSelector
+from DeepSegLib.panels.watch import Watch
 from DeepSegLib.runs.run import Run
 from DeepSegLib.scene.display import show_plot
 from DeepSegLib.scene.maps import EVIDENCE_MAP, EXPLANATION
@@ -48,13 +49,14 @@ class ExplanationPanel:
         from qt import QTimer
 
         self.parameters: Any = None
-        self._ui, self._logic = ui, logic
+        self._ui, self._logic, self._placing = ui, logic, False
         self._subject = SubjectSelector(ui, store, lambda: self.parameters)
         self._overlay = Overlay(ui, logic.scene, lambda: self.parameters)
         combo_boxes = {"label": ui.labelSelector, "against": ui.againstSelector, "method": ui.methodSelector, "layer": ui.layerSelector}
         self._choice = {name: Choice(box, lambda: self.parameters, name) for name, box in combo_boxes.items()}
         self._preview = PreviewControls(ui, QTimer(), lambda: self.parameters, self._asked, self.update)
         self.controls = RunControls(ui, QTimer(), confirm, installer(confirm, store), self._start, self._done, self.update)
+        self._watch = Watch(QTimer(), self._on_place_changed)
         HelpSection(ui, _("Choose a segmentation and a label, and press Explain. The verdict says how far the answer can be believed."))
         ui.placeButton.connect("clicked(bool)", self._on_place)
         ui.curvesButton.connect("clicked(bool)", self._on_curves)
@@ -65,12 +67,16 @@ class ExplanationPanel:
 
     def show(self, parameters: Any) -> None:
         self.parameters = parameters
+        if parameters is None:
+            self._watch.follow(None)
+        self._overlay.renew()
         self.update()
 
     def update(self) -> None:
         parameters = self.parameters
         if parameters is None:
             return
+        self._watch.follow(parameters.place)
         self._subject.update()
         self._offer_question()
         node = parameters.segmentation
@@ -167,7 +173,14 @@ class ExplanationPanel:
     def _on_place(self, checked: bool = False) -> None:
         if self.parameters:
             self.parameters.place = start_placing(self._logic.scene, self.parameters.place)
+            self._placing = True
             self.controls.tell(_("Click in a slice view on the voxel to ask about."))
+
+    def _on_place_changed(self) -> None:
+        if self._placing and self.parameters and self.parameters.place and self.parameters.place.GetNumberOfDefinedControlPoints():
+            self._placing = False
+            self.controls.tell(_("The place is chosen."))
+        self.update()
 
     def _on_curves(self, checked: bool = False) -> None:
         if shown := self._overlay.shown:

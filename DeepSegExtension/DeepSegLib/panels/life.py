@@ -43,6 +43,8 @@ class PanelLife:
         self._scene = scene = slicer.mrmlScene
         widget.addObserver(scene, scene.StartCloseEvent, self._on_scene_start_close)
         widget.addObserver(scene, scene.EndCloseEvent, self._on_scene_end_close)
+        # While a scene is loaded the selectors choose other nodes, which must not be taken for the user's choice.
+        widget.addObserver(scene, scene.StartImportEvent, self._on_scene_start_import)
         widget.addObserver(scene, scene.EndImportEvent, self._on_scene_end_close)
 
     def enter(self) -> None:
@@ -85,6 +87,9 @@ class PanelLife:
         self._panel.forget()
         if was_running:  # nobody waits for this worker any more; without a run it stays warm, as for scripts that go from scene to scene
             worker_pool.shared.close()
+        self._bind(None)
+
+    def _on_scene_start_import(self, caller: Any, event: Any) -> None:
         self._bind(None)
 
     def _on_scene_end_close(self, caller: Any, event: Any) -> None:

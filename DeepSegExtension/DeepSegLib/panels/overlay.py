@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from DeepSegLib.scene.display import Outlined, hide_overlay, show_overlay
+from DeepSegLib.scene.display import fill, hide_overlay, outline, show_overlay
 from DeepSegLib.translation import _
 
 NO_MAP = ""
@@ -54,6 +54,10 @@ class Overlay:
         self._ui.opacitySliderLabel.visible = self.shown is not None
         self._lay()
 
+    def renew(self) -> None:
+        """Lay the map anew at the next offer: another module may have shown something else meanwhile."""
+        self._laid = None
+
     def forget(self) -> None:
         """The scene is another one."""
         self._maps, self._laid, self._outlined = [], None, None
@@ -69,12 +73,13 @@ class Overlay:
         if self._laid and (not node or node.GetID() != self._laid[0]) and (before := self._scene.GetNodeByID(self._laid[0])):
             hide_overlay(self._scene, before)
         self._laid = wanted
-        if self._outlined and (not node or self._outlined.segmentation is not self._segmentation):
-            self._outlined.end()
+        if self._outlined and (not node or self._outlined is not self._segmentation):
+            fill(self._outlined)
             self._outlined = None
         if node:
             show_overlay(self._scene, self._below, node, parameters.opacity)
-            self._outlined = self._outlined or Outlined(self._segmentation)
+            outline(self._segmentation)
+            self._outlined = self._segmentation
 
     def _on_selected(self, index: int) -> None:
         parameters = self._parameters()

@@ -41,6 +41,7 @@ class PreviewControls:
         self._run: Run | None = None
         self._choices: Any = None
         self._known: tuple[Device, ...] = ()
+        self._lacking = False
         self._devices = Choice(ui.deviceSelector, parameters, "device")
         timer.connect("timeout()", self._on_timer)
         self._offer_devices()
@@ -49,6 +50,13 @@ class PreviewControls:
     def device(self) -> str | None:
         """Key of the device that is shown as chosen; None for automatic. A scene may name one that this computer lacks."""
         return self._devices.key or None
+
+    @property
+    def forecast(self) -> str:
+        """What a run will take, or that its packages must be installed first; '' while it is not known."""
+        if self.told:
+            return self.told.forecast
+        return _("The Python packages of a run are not installed yet; the button below asks before it installs them.") if self._lacking else ""
 
     def update(self) -> None:
         """The choices may have changed."""
@@ -59,7 +67,8 @@ class PreviewControls:
             return
         self.stop()
         self._choices, self.told, self.problem = choices, None, ""
-        if choices is not None and not dependencies.missing_packages():
+        self._lacking = bool(dependencies.missing_packages())
+        if choices is not None and not self._lacking:
             self._timer.start(_QUIET_MS)
         self._show()
 

@@ -95,13 +95,13 @@ class RunControls:
             return
         try:
             self._complete_packages()
-            if self._change:
-                self._change.forget()
-            self._change = None
             self._run = self._start()
         except DeepSegError as error:
             self._show_idle(str(error), failed=True)
             return
+        if self._change:
+            self._change.forget()
+        self._change = None
         self._ui.cancelButton.enabled = True
         self._ui.undoButton.enabled = False
         self._ui.progressBar.visible = True
@@ -140,16 +140,17 @@ class RunControls:
             self._timer.stop()
             return
         try:
-            goes_on = self._run.poll()
+            self._look_after(self._run)
         except Exception as error:  # a defect; without an end of the run the timer would raise it again and again
             logging.exception("DeepSeg")
             self.stop("")
             self._show_idle(_("The run stopped on an unexpected error ({error}). The Python console shows it.").format(error=error), failed=True)
+
+    def _look_after(self, run: Run) -> None:
+        if run.poll():
+            self._show_progress(run.progress)
             return
-        if goes_on:
-            self._show_progress(self._run.progress)
-            return
-        run, self._run = self._run, None
+        self._run = None
         self._timer.stop()
         if run.result is None:
             self._show_idle(run.error or "", failed=True)

@@ -14,8 +14,10 @@ from DeepSegLib.panels.model_manager import ModelManager
 from DeepSegLib.panels.model_selector import ModelSelector
 from DeepSegLib.panels.preview import PreviewControls
 from DeepSegLib.panels.run_controls import RunControls, installer
+from DeepSegLib.panels.watch import Watch
 from DeepSegLib.runs.run import Run
 from DeepSegLib.scene.display import box_in_view, show_segmentation, shows_in_3d
+from DeepSegLib.scene.names import free_name
 from DeepSegLib.scene.origin import input_volumes
 from DeepSegLib.scene.sequences import frame_count
 from DeepSegLib.translation import _
@@ -48,6 +50,7 @@ class SegmentationPanel:
         self._manager = ModelManager(ui, QTimer(), store, confirm, self._on_models_changed)
         self._preview = PreviewControls(ui, QTimer(), lambda: self.parameters, self._asked, self.update)
         self.controls = RunControls(ui, QTimer(), confirm, installer(confirm, store), self._start, self._done, self.update)
+        self._watch = Watch(QTimer(), self.update)
         HelpSection(ui, _("Choose a volume and a model, draw a region of interest where the model asks for one, and press Apply."))
         ui.viewRegionButton.connect("clicked(bool)", self._on_view_region)
         ui.roiSelector.connect("nodeAddedByUser(vtkMRMLNode*)", self._on_region_added)
@@ -66,6 +69,8 @@ class SegmentationPanel:
 
     def show(self, parameters: Any) -> None:
         self.parameters = parameters
+        if parameters is None:
+            self._watch.follow(None)
         self.update()
 
     def update(self) -> None:
@@ -84,8 +89,9 @@ class SegmentationPanel:
         self._ui.reviewButton.enabled = made
         self._ui.explainButton.enabled = made
         if parameters:
+            self._watch.follow(parameters.regionOfInterest)
             self._preview.update()
-            self._ui.forecastLabel.text = self._preview.told.forecast if self._preview.told else ""
+            self._ui.forecastLabel.text = self._preview.forecast
             self._tell_what_is_unusual()
             self.controls.let_apply(self._obstacle(), _("Segment the volume."))
 
@@ -171,7 +177,9 @@ class SegmentationPanel:
             error = RegionError(_("The slice views show nothing of the volume. Show it there first, then zoom in on what is to be segmented."))
             self.controls.tell(str(error), failed=True)
             return
-        node = self.parameters.regionOfInterest or self._logic.scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", _("Region of interest"))
+        node = self.parameters.regionOfInterest
+        if node is None or not _is_upright(node):  # one that is turned, or moved by a transform, is the user's own
+            node = self._logic.scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", free_name(self._logic.scene, _("Region of interest")))
         _set_region(node, box.minimum_ras, box.maximum_ras)
         self.parameters.regionOfInterest = node
         self.controls.tell("")
@@ -186,6 +194,13 @@ class SegmentationPanel:
 
     def _open(self, module: str) -> None:
         self._open_module(module, self._logic.getParameterNode().outputSegmentation)
+
+
+def _is_upright(node: Any) -> bool:
+    """Whether a region's axes are the patient's, and no transform moves it."""
+    matrix = node.GetObjectToNodeMatrix()
+    turned = any(abs(matrix.GetElement(i, j) - (i == j)) > 1e-6 for i in range(3) for j in range(3))
+    return not turned and node.GetTransformNodeID() is None
 
 
 def _set_region(node: Any, low: Any, high: Any) -> None:

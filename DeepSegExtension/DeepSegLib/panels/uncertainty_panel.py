@@ -19,7 +19,7 @@ from DeepSegLib.scene.display import show_plot
 from DeepSegLib.scene.maps import KIND, maps_of_doubt
 from DeepSegLib.scene.origin import input_volumes
 from DeepSegLib.scene.plots import RELIABILITY, chart_about
-from DeepSegLib.scene.segments import SEGMENTS_DIGEST, segments_digest
+from DeepSegLib.scene.segments import SEGMENTS_DIGEST, segments_digest, segments_time
 from DeepSegLib.scene.tables import SEGMENTS_TABLE, table_about, told_of
 from DeepSegLib.translation import _
 
@@ -73,6 +73,7 @@ class UncertaintyPanel:
 
     def show(self, parameters: Any) -> None:
         self.parameters = parameters
+        self._overlay.renew()
         self.update()
 
     def update(self) -> None:
@@ -92,7 +93,7 @@ class UncertaintyPanel:
         self._tell_of(node, table)
         self._ui.reliabilityButton.enabled = bool(node and chart_about(scene, node, RELIABILITY))
         self._preview.update()
-        self._ui.forecastLabel.text = self._preview.told.forecast if self._preview.told else ""
+        self._ui.forecastLabel.text = self._preview.forecast
         self._offer_ways()
         self.controls.let_apply(self._obstacle(), _("Ask the model how sure it is of this volume. The segments stay as they are."))
 
@@ -133,7 +134,7 @@ class UncertaintyPanel:
 
     def _digest_of(self, node: Any) -> str:
         """Computed anew only after the segments have changed."""
-        key = (node.GetID(), node.GetSegmentation().GetMTime())
+        key = (node.GetID(), segments_time(node))
         if self._digest[:2] != key:
             self._digest = (*key, segments_digest(node))
         return self._digest[2]

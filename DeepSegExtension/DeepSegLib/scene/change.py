@@ -6,6 +6,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from DeepSegLib.scene.origin import INPUT_VOLUME_ROLE, ROLE
+from DeepSegLib.scene.removing import remove_with_parts
+from DeepSegLib.scene.segments import segments_time
+from DeepSegLib.scene.subject_hierarchy import folders_of, remove_empty
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLNode, vtkMRMLScene, vtkMRMLSegmentationNode
@@ -44,7 +47,7 @@ class SceneChange:
         """Remove what was retired for good: this can no longer be undone in full."""
         for node, *_rest in self._retired:
             if self.scene.IsNodePresent(node):
-                self.scene.RemoveNode(node)
+                remove_with_parts(self.scene, node)
         self._retired = []
 
     @property
@@ -62,12 +65,14 @@ class SceneChange:
 
     def undo(self) -> None:
         """Bring the scene back to what it was before, as far as this result changed it."""
+        folders = folders_of(self.scene, [self.scene.GetNodeByID(name) for name in self._added])
         if self._content and self.scene.IsNodePresent(self._segmentation):
             self._content.restore()
         for name in self._added:  # a sequence before what shows it: otherwise its browser would make that anew
             node = self.scene.GetNodeByID(name)
-            if node is not None:
-                self.scene.RemoveNode(node)
+            if node is not None and not node.IsA("vtkMRMLColorNode"):  # another result's maps may use the colours, too
+                remove_with_parts(self.scene, node)
+        remove_empty(self.scene, folders)
         for node, name, role, hidden in self._retired:
             node.SetAttribute(ROLE, role)
             node.SetName(name)
@@ -77,7 +82,7 @@ class SceneChange:
 
     def _edited(self) -> int:
         node = self.segmentation
-        return node.GetSegmentation().GetMTime() if node else 0
+        return segments_time(node) if node else 0
 
 
 class _Content:

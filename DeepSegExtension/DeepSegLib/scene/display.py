@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from slicer import vtkMRMLNode, vtkMRMLPlotChartNode, vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
 
 _LEGEND_LABELS = 5
+_FILLED = "DeepSeg.Filled"
+"""Attribute of a segmentation's display node: whether its segments were filled before they were outlined."""
 
 
 def show_overlay(scene: vtkMRMLScene, volume_node: vtkMRMLScalarVolumeNode | None, map_node: vtkMRMLScalarVolumeNode, opacity: float) -> None:
@@ -42,23 +44,21 @@ def hide_overlay(scene: vtkMRMLScene, map_node: vtkMRMLScalarVolumeNode) -> None
     _set_legend(map_node, False)
 
 
-class Outlined:
-    """A segmentation shown by its outlines in the slice views, until `end`, which shows it as before.
+def outline(segmentation: vtkMRMLSegmentationNode) -> None:
+    """Show segments by their outlines in the slice views, so that they do not cover what lies below; `fill` shows them as before."""
+    display = segmentation.GetDisplayNode()
+    if display is not None:
+        if display.GetAttribute(_FILLED) is None:
+            display.SetAttribute(_FILLED, str(int(display.GetVisibility2DFill())))
+        display.SetVisibility2DFill(False)
 
-    Attributes:
-        segmentation: the node.
-    """
 
-    def __init__(self, segmentation: vtkMRMLSegmentationNode) -> None:
-        self.segmentation, self._display = segmentation, segmentation.GetDisplayNode()
-        if self._display:
-            self._filled = self._display.GetVisibility2DFill()
-            self._display.SetVisibility2DFill(False)
-
-    def end(self) -> None:
-        """Fill the segments again, if they were."""
-        if self._display:
-            self._display.SetVisibility2DFill(self._filled)
+def fill(segmentation: vtkMRMLSegmentationNode) -> None:
+    """Fill segments again, if they were before `outline`, also where that was before the scene was saved."""
+    display = segmentation.GetDisplayNode()
+    if display is not None and (filled := display.GetAttribute(_FILLED)) is not None:
+        display.SetVisibility2DFill(filled == "1")
+        display.RemoveAttribute(_FILLED)
 
 
 def show_segmentation(segmentation: vtkMRMLSegmentationNode, in_3d: bool) -> None:
@@ -119,13 +119,15 @@ def box_in_view(scene: vtkMRMLScene, volume_node: vtkMRMLScalarVolumeNode) -> Bo
     """
     import numpy as np
 
+    views = list(_of_class(scene, "vtkMRMLSliceNode"))
+    views = [view for view in views if view.IsMappedInLayout()] or views  # those of other layouts are not seen
     corners = [
         [
             view.GetSliceToRAS().MultiplyPoint((x * view.GetFieldOfView()[0] / 2, y * view.GetFieldOfView()[1] / 2, 0, 1))[:3]
             for x in (-1, 1)
             for y in (-1, 1)
         ]
-        for view in _of_class(scene, "vtkMRMLSliceNode")
+        for view in views
     ]
     if not corners:
         return None

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from DeepSegLib.nodes import array_of
+from DeepSegLib.scene.display import show_overlay
+from DeepSegLib.scene.origin import input_volumes
 from DeepSegLib.scene.segments import segment_names
 
 if TYPE_CHECKING:
@@ -14,13 +16,16 @@ if TYPE_CHECKING:
 _CONTESTED = {"error_probability": 0.25, "predictive_entropy": 0.56}
 """A voxel is in doubt where its measure exceeds this: both say that the likelier label of two has less than three quarters."""
 
+_OPACITY = 0.5
+
 
 def edit_within_doubt(
     scene: vtkMRMLScene, segmentation: vtkMRMLSegmentationNode, segment: str, maps: Mapping[str, vtkMRMLScalarVolumeNode]
 ) -> vtkMRMLSegmentEditorNode:
     """Let the Segment Editor begin with a segment, painting limited to the voxels in doubt.
 
-    Its own setting 'Editable intensity range' limits the painting, so the user sees it there and can switch it off.
+    Its own setting 'Editable intensity range' limits the painting, so the user sees it there and can switch it off. The map of doubt is shown
+    over the image, as the Segment Editor would otherwise show it instead of the image.
 
     Args:
         scene: where the nodes live.
@@ -28,7 +33,9 @@ def edit_within_doubt(
         segment: name of the segment; the first one where there is none of that name.
         maps: the segmentation's maps of doubt, by measure.
     """
-    node = _editor_node(scene)
+    node, images = _editor_node(scene), input_volumes(segmentation)
+    if images and not segmentation.GetNodeReferenceID(segmentation.GetReferenceImageGeometryReferenceRole()):
+        segmentation.SetReferenceImageGeometryParameterFromVolumeNode(images[0])
     names = segment_names(segmentation)
     measure = next((one for one in _CONTESTED if one in maps), None)
     node.SetAndObserveSegmentationNode(segmentation)
@@ -38,6 +45,7 @@ def edit_within_doubt(
     if measure is None:
         node.SetSourceVolumeIntensityMask(False)
         return node
+    show_overlay(scene, images[0] if images else None, maps[measure], _OPACITY)
     highest = float(array_of(maps[measure]).max())
     node.SetAndObserveSourceVolumeNode(maps[measure])
     node.SetSourceVolumeIntensityMaskRange(_CONTESTED[measure], max(highest, _CONTESTED[measure]))

@@ -27,8 +27,11 @@ def position_of(node: vtkMRMLMarkupsFiducialNode) -> tuple[float, float, float]:
 
 
 def start_placing(scene: vtkMRMLScene, node: vtkMRMLMarkupsFiducialNode | None) -> vtkMRMLMarkupsFiducialNode:
-    """Let the next click in a view place the point; an earlier one gives way. Returns the point list, a new one where there was none."""
-    if node is None:
+    """Let the next click in a view place the point; an earlier one gives way.
+
+    Returns the point list: a new one where there was none, or where it may hold several points, which are the user's own.
+    """
+    if node is None or node.GetMaximumNumberOfControlPoints() != 1:
         node = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", free_name(scene, _("Place to explain")))
         node.CreateDefaultDisplayNodes()
     node.RemoveAllControlPoints()

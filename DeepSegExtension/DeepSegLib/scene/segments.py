@@ -85,6 +85,14 @@ def segments_digest(node: vtkMRMLSegmentationNode) -> str:
     return digest.hexdigest()
 
 
+def segments_time(node: vtkMRMLSegmentationNode) -> int:
+    """When its segments were changed last: painting changes a label map alone, and neither the segment nor the segmentation."""
+    segmentation = node.GetSegmentation()
+    segments = [segmentation.GetNthSegment(n) for n in range(segmentation.GetNumberOfSegments())]
+    images = [segment.GetRepresentation(_binary_representation()) for segment in segments]
+    return max([segmentation.GetMTime(), *(image.GetMTime() for image in images if image is not None)])
+
+
 def segment_names(node: vtkMRMLSegmentationNode) -> dict[str, str]:
     """Names of its segments by their ids, in order."""
     segmentation = node.GetSegmentation()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from deepseg.api import LabelMap
 from DeepSegLib.scene.names import free_name
 from DeepSegLib.scene.origin import set_origin
+from DeepSegLib.scene.removing import remove_with_parts
 from DeepSegLib.scene.segments import write_segmentation
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def write_segmentation_sequence(
         if shown is None:
             shown = node
         else:
-            scene.RemoveNode(node)
+            remove_with_parts(scene, node)
     browser.AddProxyNode(shown, sequence, False)
     set_origin(shown, frames[0].attributes, [volume_node])
     browser.SetSaveChanges(sequence, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,18 +28,26 @@ def place_in_folder(scene: vtkMRMLScene, node: vtkMRMLNode, folder: str, neighbo
     _put(hierarchy, node, found)
 
 
-def remove_empty_folder(scene: vtkMRMLScene, folder: str, neighbour: vtkMRMLNode) -> None:
-    """Remove that folder once nothing is in it."""
+def folders_of(scene: vtkMRMLScene, nodes: Sequence[vtkMRMLNode | None]) -> set[int]:
+    """The folders that nodes stand in."""
+    hierarchy = _hierarchy(scene)
+    items = {hierarchy.GetItemByDataNode(node) for node in nodes if node is not None} if hierarchy else set()
+    parents = {hierarchy.GetItemParent(item) for item in items if item}
+    return {item for item in parents if item and hierarchy.IsItemLevel(item, "Folder")}
+
+
+def remove_empty(scene: vtkMRMLScene, folders: Iterable[int]) -> None:
+    """Remove those folders that nothing is in any more."""
     import vtk
 
     hierarchy = _hierarchy(scene)
-    place = hierarchy.GetItemByDataNode(neighbour) if hierarchy else 0
-    found = hierarchy.GetItemChildWithName(hierarchy.GetItemParent(place), folder) if place else 0
-    children = vtk.vtkIdList()
-    if found:
-        hierarchy.GetItemChildren(found, children)
-        if not children.GetNumberOfIds():
-            hierarchy.RemoveItem(found)
+    for folder in folders:
+        children = vtk.vtkIdList()
+        hierarchy.GetItemChildren(folder, children)
+        items = [children.GetId(n) for n in range(children.GetNumberOfIds())]
+        # Without Slicer's application the item of a node that is gone stays.
+        if not any(hierarchy.GetItemDataNode(item) or hierarchy.IsItemLevel(item, "Folder") for item in items):
+            hierarchy.RemoveItem(folder)
 
 
 def _put(hierarchy: object, node: vtkMRMLNode, parent: int) -> None:

@@ -68,6 +68,9 @@ def regions_are_looked_at_corrected_and_reviewed(test: TestCase, logic: Any) -> 
     editor = slicer.mrmlScene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
     test.assertEqual(editor.GetSegmentationNode().GetID(), node.GetID())
     test.assertTrue(editor.GetSourceVolumeIntensityMask())
+    test.assertEqual(editor.GetSourceVolumeNode().GetID(), maps_of_doubt(slicer.mrmlScene, node)["error_probability"].GetID())
+    test.assertAlmostEqual(editor.GetSourceVolumeIntensityMaskRange()[0], 0.25)
+    test.assertEqual(node.GetSegmentation().GetSegment(editor.GetSelectedSegmentID()).GetName(), rows[0]["segment"])
 
 
 @needs_model
