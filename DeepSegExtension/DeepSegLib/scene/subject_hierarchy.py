@@ -46,7 +46,9 @@ def remove_empty(scene: vtkMRMLScene, folders: Iterable[int]) -> None:
         hierarchy.GetItemChildren(folder, children)
         items = [children.GetId(n) for n in range(children.GetNumberOfIds())]
         # Without Slicer's application the item of a node that is gone stays.
-        if not any(hierarchy.GetItemDataNode(item) or hierarchy.IsItemLevel(item, "Folder") for item in items):
+        nodes = [hierarchy.GetItemDataNode(item) for item in items]
+        here = any(node is not None and scene.IsNodePresent(node) for node in nodes)
+        if not here and not any(hierarchy.IsItemLevel(item, "Folder") for item in items):
             hierarchy.RemoveItem(folder)
 
 
