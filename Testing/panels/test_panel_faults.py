@@ -163,6 +163,19 @@ def test_a_volume_that_is_gone_in_mid_run_is_told(a_slicer, a_panel, before):
     assert_told(a_slicer, a_panel, [name for name in before if name != "head"], "was removed from the scene")
 
 
+def test_a_scene_closed_in_mid_run_ends_it_without_a_word_of_failure(a_slicer, a_panel, workers):
+    a_slicer.mouse_click(a_panel.ui.applyButton)
+    a_slicer.process_events(0.1)
+    a_slicer.scene.Clear(False)
+    a_slicer.process_events(0.3)
+
+    assert not a_panel.panel.controls.running
+    assert a_panel.ui.statusLabel.text == "Stopped: the scene was closed."
+    assert not a_panel.ui.applyButton.enabled
+    assert all(process.poll() is not None for process in workers.processes)
+    assert nodes_of(a_slicer.scene, *RESULTS) == []
+
+
 def test_a_damaged_model_is_told(a_slicer, widgets, tiny_bundle, tmp_path):
     a_head(a_slicer.scene)
     shutil.copytree(tiny_bundle.folder, tmp_path / "models/tiny")
