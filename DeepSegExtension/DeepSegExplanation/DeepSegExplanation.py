@@ -104,7 +104,7 @@ class DeepSegExplanationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin
         self.logic = DeepSegExplanationLogic()
         self.panel = ExplanationPanel(self.ui, self.logic, model_store(), slicer.util.confirmOkCancelDisplay)
         self.life = PanelLife(self, self.panel)
-        if self.parent.isEntered:  # reloaded while it is shown
+        if getattr(self.parent, "isEntered", False):  # reloaded while it is shown
             self.enter()
 
     def enter(self):

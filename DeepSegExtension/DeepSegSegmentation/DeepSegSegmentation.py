@@ -103,7 +103,7 @@ class DeepSegSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
         self.logic = DeepSegSegmentationLogic()
         self.panel = SegmentationPanel(self.ui, self.logic, model_store(), slicer.util.confirmOkCancelDisplay, self._open)
         self.life = PanelLife(self, self.panel)
-        if self.parent.isEntered:  # reloaded while it is shown
+        if getattr(self.parent, "isEntered", False):  # reloaded while it is shown
             self.enter()
 
     def enter(self):

@@ -98,7 +98,7 @@ class DeepSegUncertaintyWidget(ScriptedLoadableModuleWidget, VTKObservationMixin
             self.ui, self.logic, model_store(), slicer.util.confirmOkCancelDisplay, lambda: slicer.util.selectModule("SegmentEditor")
         )
         self.life = PanelLife(self, self.panel)
-        if self.parent.isEntered:  # reloaded while it is shown
+        if getattr(self.parent, "isEntered", False):  # reloaded while it is shown
             self.enter()
 
     def enter(self):

@@ -93,5 +93,5 @@ class PanelLife:
         self._bind(None)
 
     def _on_scene_end_close(self, caller: Any, event: Any) -> None:
-        if self._widget.parent.isEntered:
+        if getattr(self._widget.parent, "isEntered", False):  # a panel in a window of its own is not entered
             self.enter()
