@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deepseg.api import DeepSegError, ModelCard, ModelError, describe_model, list_models
+from deepseg.api import ModelCard, ModelError, describe_model, list_models
 from DeepSegLib.settings import Settings, own_models
 from DeepSegLib.translation import _
 
@@ -58,12 +58,11 @@ class ModelStore:
                 found[folder.name] = InstalledModel(describe_model(folder), folder, source)
         return list(found.values())
 
-    def find(self, name: str, sha256: str = "") -> InstalledModel:
+    def find(self, name: str) -> InstalledModel:
         """The model of that name or id.
 
         Args:
             name: of its folder, or its id.
-            sha256: of its weights, where only those will do; any where ''.
 
         Raises:
             ModelError: there is none.
@@ -126,6 +125,3 @@ def _models_in(folder: Path) -> Sequence[Path]:
         return sorted(path for path in folder.iterdir() if (path / "configs" / "metadata.json").is_file())
     except OSError:
         return []
-
-
-__all__ = ["ADDED", "IMPORTED", "SHIPPED", "DeepSegError", "InstalledModel", "ModelStore", "size_text"]

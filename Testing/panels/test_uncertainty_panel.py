@@ -242,6 +242,15 @@ def test_a_model_that_is_not_installed_is_named(a_slicer, ui, segmented):
     assert ui.segmentsTable.rowCount == 3, "what was found out is still shown"
 
 
+@pytest.mark.parametrize("same", [True, False])
+def test_another_version_of_the_model_than_made_the_segments_is_told(same, a_slicer, widget, ui, segmented):
+    if not same:
+        segmented.SetAttribute("DeepSeg.ModelSha256", "0" * 64)
+    a_slicer.mouse_click(ui.applyButton)
+
+    assert ("another version of it" in finish(a_slicer, widget)) is not same
+
+
 def test_a_cancelled_estimate_changes_nothing(a_slicer, widget, ui, segmented):
     before = nodes_of(a_slicer.scene, *RESULTS)
     a_slicer.mouse_click(ui.applyButton)

@@ -11,7 +11,7 @@ from deepseg.api import Box, Job, JobResult, UncertainRegion, Uncertainty, Uncer
 from DeepSegLib.runs.run import Run, volume_of
 from DeepSegLib.scene.change import SceneChange
 from DeepSegLib.scene.maps import DOUBT_MAP, write_doubt_map
-from DeepSegLib.scene.origin import nodes_about
+from DeepSegLib.scene.origin import nodes_about, remarks_on_model
 from DeepSegLib.scene.plots import RELIABILITY, RELIABILITY_PART, write_reliability
 from DeepSegLib.scene.segments import SEGMENTS_DIGEST, segments_digest
 from DeepSegLib.scene.tables import REGIONS_TABLE, SEGMENTS_TABLE, write_regions_table, write_segments_table
@@ -61,6 +61,9 @@ class DoubtRun(Run["vtkMRMLTableNode"]):
     def write(self, found: JobResult) -> vtkMRMLTableNode:
         request = self._request
         return write_doubt(self.change, found.uncertainty, found.regions, request.segmentation, request.volumes[0], request.model)
+
+    def remarks(self, found: JobResult) -> tuple[str, ...]:
+        return remarks_on_model(self._request.segmentation, found.uncertainty.prediction.provenance)
 
 
 def write_doubt(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from deepseg.api import Box, ExplanationRequest, Job, JobResult
 from DeepSegLib.runs.run import Run, volume_of
 from DeepSegLib.scene.maps import write_evidence_map
+from DeepSegLib.scene.origin import remarks_on_model
 from DeepSegLib.scene.plots import write_faithfulness
 from DeepSegLib.worker_pool import WorkerPool
 
@@ -59,3 +60,6 @@ class ExplanationRun(Run["vtkMRMLScalarVolumeNode"]):
         node = write_evidence_map(self.scene, found.explanation, segmentation, volume_node)
         write_faithfulness(self.scene, found.explanation, segmentation, node)
         return node
+
+    def remarks(self, found: JobResult) -> tuple[str, ...]:
+        return remarks_on_model(self._request.segmentation, found.explanation.provenance)

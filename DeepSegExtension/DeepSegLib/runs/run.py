@@ -93,6 +93,10 @@ class Run(ABC, Generic[Result]):
     def write(self, found: JobResult) -> Result:
         """Put the result into the scene; what it has done there is taken back if it raises."""
 
+    def remarks(self, found: JobResult) -> tuple[str, ...]:
+        """What else a user should know of the result."""
+        return ()
+
     def _finish(self, found: JobResult) -> None:
         if not all(map(self.scene.IsNodePresent, self.about)):
             self.error = _GONE
@@ -108,7 +112,7 @@ class Run(ABC, Generic[Result]):
                 None,
             )
         else:
-            self.notes = tuple(found.notes)
+            self.notes = (*self.remarks(found), *found.notes)
 
 
 def volume_of(volume_nodes: Sequence[vtkMRMLScalarVolumeNode]) -> Volume:

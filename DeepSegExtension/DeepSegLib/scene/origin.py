@@ -62,6 +62,14 @@ def origin_of(node: vtkMRMLSegmentationNode) -> Origin | None:
     return Origin(model, node.GetAttribute(MODEL_SHA256) or "", roi)
 
 
+def remarks_on_model(node: vtkMRMLSegmentationNode, attributes: Mapping[str, str]) -> tuple[str, ...]:
+    """A sentence where another model, or another version of it, was asked about a segmentation than made it; `attributes` are the answer's."""
+    origin = origin_of(node)
+    if origin is None or origin.model_sha256 == attributes.get(MODEL_SHA256, ""):
+        return ()
+    return (_("The segments were made by another model, or another version of it, than the one that was asked: compare with care."),)
+
+
 def input_volumes(node: vtkMRMLSegmentationNode) -> list[vtkMRMLScalarVolumeNode]:
     """The volumes that a segmentation was made from, as far as they are still in the scene."""
     found = [node.GetNthNodeReference(INPUT_VOLUME_ROLE, n) for n in range(node.GetNumberOfNodeReferences(INPUT_VOLUME_ROLE))]
