@@ -28,7 +28,7 @@ $(VENV)/demo.installed: $(PACKAGES) | $(VENV)/bin/python
 
 $(VENV)/test.installed: $(PACKAGES) | $(VENV)/bin/python
 	@echo "Installing PyTorch, MONAI, Slicer's own scene and what the tests need (once; with CUDA's libraries several GB) ..."
-	$(PIP) torch==2.13.0 --editable ".[test]" --editable ./train
+	$(PIP) torch==2.13.0 --editable ".[test]" --editable "./train[onnx,search]"
 	$(PIP) --no-deps --requirement Testing/requirements-nnunet.txt
 	@touch $@ $(VENV)/demo.installed
 

@@ -81,13 +81,13 @@ class ModelBundle:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
+        from deepseg.compact_weights import full_weights
         from deepseg.networks import build_network, load_stored
 
         name = list(self.spec.weights)[member]
         network = build_network(self.spec.network.name, self.spec.network.kwargs)
         try:
-            state = load_file(self.weights_path(name))
-            load_stored(network, {key: value.float() for key, value in state.items()})
+            load_stored(network, full_weights(load_file(self.weights_path(name))))
         except (SafetensorError, OSError) as error:
             raise ModelError(f"The weight file models/{name} of the model {self.folder} cannot be read: {str(error).splitlines()[0]}") from error
         except ModelError as error:

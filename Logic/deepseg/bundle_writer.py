@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from deepseg.bundle import CALIBRATION_FILE, ModelBundle, sha256_of
+from deepseg.compact_weights import stored_weights
 from deepseg.errors import ModelError, OutputError
 from deepseg.golden import GOLDEN_FILE, check_golden, write_golden
 from deepseg.networks import build_network, stored_names
@@ -43,7 +44,7 @@ def save_bundle(
         members: state dict by file name, for example 'model.safetensors'.
         model_card: Markdown for docs/README.md; what stock MONAI cannot run is told in it.
         licence: text of LICENSE, which is that of the weights.
-        dtype: in which the weights are stored.
+        dtype: in which the weights are stored: a float type, or int8 (see `deepseg.compact_weights`).
 
     Raises:
         OutputError: the folder exists or cannot be written.
@@ -124,26 +125,20 @@ def _write(work: Path, spec: ModelSpec, members: Mapping[str, Mapping[str, torch
         (work / name).mkdir()
     stored = stored_names(build_network(spec.network.name, spec.network.kwargs))
     for name, state in members.items():
-        kept = {key: _stored(value, dtype) for key, value in state.items() if key in stored}
-        save_file(kept, work / "models" / name)
+        kept = {key: value for key, value in state.items() if key in stored}
+        save_file(stored_weights(kept, dtype), work / "models" / name)
         # safetensors writes for the owner alone.
         (work / "models" / name).chmod(0o644)
     spec = replace(spec, weights={name: sha256_of(work / "models" / name) for name in members})
     _write_json(work / "configs" / "metadata.json", _metadata(spec))
     try:
-        _write_json(work / "configs" / "inference.json", inference_config(spec))
+        _write_json(work / "configs" / "inference.json", inference_config(spec, dtype == torch.int8))
     except ModelError as error:
         model_card = f"{model_card.rstrip()}\n\n## Stock MONAI\nOnly DeepSeg runs this model, so it has no `configs/inference.json`. {error}\n"
     (work / "docs" / "README.md").write_text(model_card, encoding="utf-8")
     (work / "LICENSE").write_text(licence, encoding="utf-8")
     write_golden(ModelBundle.load(work), work / GOLDEN_FILE)
     check_golden(ModelBundle.load(work))
-
-
-def _stored(value: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    value = value.detach().cpu()
-    # A clone, because parts of one tensor cannot be stored each on its own.
-    return (value.to(dtype) if value.is_floating_point() else value).clone(memory_format=torch.contiguous_format)
 
 
 def _metadata(spec: ModelSpec) -> dict[str, object]:

@@ -48,11 +48,11 @@ def write_golden(bundle: ModelBundle, path: Path) -> None:
     np.savez_compressed(path, image=volume.array, ijk_to_ras=volume.geometry.ijk_to_ras, probabilities=probabilities)
 
 
-def check_golden(bundle: ModelBundle) -> float:
-    """Run the model on its stored phantom; returns the largest difference of a probability.
+def golden_case(bundle: ModelBundle) -> tuple[Volume, np.ndarray]:
+    """A model's stored phantom and the probabilities (L, I, J, K) it gave when it was written.
 
     Raises:
-        ModelError: the golden file is missing or damaged, or the answer differs by more than `TOLERANCE`.
+        ModelError: the golden file is missing or damaged.
     """
     path = bundle.folder / GOLDEN_FILE
     try:
@@ -60,7 +60,16 @@ def check_golden(bundle: ModelBundle) -> float:
             image, matrix, expected = stored["image"], stored["ijk_to_ras"], stored["probabilities"]
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelError(f"The model {bundle.folder} has no readable golden file {GOLDEN_FILE}: {error}. Get the model again.") from error
-    volume = Volume(image, Geometry(image.shape[1:], matrix), tuple(item.unit for item in bundle.spec.inputs), "golden phantom")
+    return Volume(image, Geometry(image.shape[1:], matrix), tuple(item.unit for item in bundle.spec.inputs), "golden phantom"), expected
+
+
+def check_golden(bundle: ModelBundle) -> float:
+    """Run the model on its stored phantom; returns the largest difference of a probability.
+
+    Raises:
+        ModelError: the golden file is missing or damaged, or the answer differs by more than `TOLERANCE`.
+    """
+    volume, expected = golden_case(bundle)
     answer = predict(volume, bundle).probabilities
     if answer.shape != expected.shape:
         raise ModelError(f"The golden file of the model {bundle.folder} is of another model: its probabilities have shape {expected.shape}.")

@@ -166,11 +166,15 @@ def milliliters(value: float) -> str:
 
 
 def metric_table(spec: ModelSpec) -> dict[str, Any] | None:
-    """The spec's measured figures as `{"cases", "columns", "rows"}`, None where it has none; entries of unknown form are left out."""
+    """The spec's measured figures as `{"cases", "columns", "rows"}`, None where it has none; entries of unknown form are left out.
+
+    Of many measures, those that radiologists know are shown.
+    """
     labels = spec.metrics.get("labels")
     if not isinstance(labels, dict) or not labels:
         return None
     keys = list(dict.fromkeys(key for entry in labels.values() if isinstance(entry, dict) for key in entry))
+    keys = [key for key in _METRIC_NAMES if key in keys] or keys
     rows = [(name, [_figure(entry.get(key)) for key in keys]) for name, entry in labels.items() if isinstance(entry, dict)]
     columns = [_METRIC_NAMES.get(key, key.replace("_", " ")) for key in keys]
     return {"cases": spec.metrics.get("cases"), "columns": columns, "rows": rows}

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from deepseg.compact_weights import SCALE
 from deepseg.errors import ModelError
 from deepseg.networks.monai_networks import MONAI_NETWORKS
 from deepseg.spec import InputSpec, IntensityStep, ModelSpec, WindowSpec
 from deepseg.windows import GAUSSIAN_SIGMA
 
 
-def inference_config(spec: ModelSpec) -> dict[str, Any]:
+def inference_config(spec: ModelSpec, eight_bits: bool = False) -> dict[str, Any]:
     """MONAI's config that does what `deepseg.preprocessing` and `deepseg.inference` do, with MONAI's own parts.
 
     Run it with `--dataset_dir FOLDER` and `--output_dir FOLDER`; it writes probabilities on each input's grid. Images are `*.nii.gz`; for a model
     of several inputs they are `<case>_0000.nii.gz`, `<case>_0001.nii.gz`, ..., in the order of the inputs.
+
+    Args:
+        spec: the model.
+        eight_bits: its weights are stored as `deepseg.compact_weights` does it, so that they are multiplied by their scales.
 
     Raises:
         ModelError: MONAI cannot express what the spec asks for, which is named.
@@ -31,7 +36,7 @@ def inference_config(spec: ModelSpec) -> dict[str, Any]:
         "datalist": _datalist(len(spec.inputs)),
         **_network(spec),
         "network": "$@network_def.to(@device)",
-        "weights": f"$load_file(@bundle_root + '/models/{name}')",
+        "weights": _weights(name, eight_bits),
         "preprocessing": {"_target_": "Compose", "transforms": _preprocessing(spec)},
         "dataset": {"_target_": "Dataset", "data": "@datalist", "transform": "@preprocessing"},
         "dataloader": {"_target_": "DataLoader", "dataset": "@dataset", "batch_size": 1, "shuffle": False, "num_workers": 0},
@@ -88,6 +93,14 @@ def _refuse_what_monai_has_not(spec: ModelSpec) -> None:
     found = next((reason for reason, true in reasons.items() if true), None)
     if found:
         raise ModelError(f"Stock MONAI cannot express {found}.")
+
+
+def _weights(name: str, eight_bits: bool) -> str:
+    stored = f"load_file(@bundle_root + '/models/{name}')"
+    if not eight_bits:
+        return f"${stored}"
+    full = f"value.float() * stored[name + '{SCALE}'].float() if name + '{SCALE}' in stored else value"
+    return f"$(lambda stored: {{name: {full} for name, value in stored.items() if not name.endswith('{SCALE}')}})({stored})"
 
 
 def _datalist(input_count: int) -> str:

@@ -36,8 +36,8 @@ from deepseg.heap import freed_memory_kept
 from deepseg.inference import window_at
 from deepseg.preprocessing import prepare, prepare_labels
 from deepseg.window_network import WindowNetwork
-from deepseg_train.dataset import Case, find_cases
-from deepseg_train.split import load_split
+from deepseg_train.data import Case, open_dataset
+from deepseg_train.data.split import load_split
 
 SPLIT = Path(__file__).resolve().parents[2] / "train/configs/hippocampus_split.json"
 RIVALS = {"chance": lambda image: noise(image, 0), "edges": edges}
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--no-costs", action="store_true", help="leave out the second table, which wants a computer that does nothing else")
     parser.add_argument("--regions", type=int, default=2, help="cases for the third table, a thousand passes each")
     options = parser.parse_args()
-    cases = load_split(SPLIT, find_cases(options.data))["test"][: options.cases]
+    cases = load_split(SPLIT, open_dataset(options.data).cases)["test"][: options.cases]
     if options.method:
         show_methods(options.model, cases, options.method)
     if not options.no_costs:

@@ -19,8 +19,8 @@ from deepseg import api
 from deepseg.uncertainty.calibration import load_calibration
 from deepseg.uncertainty.conformal import ContourScores, VolumeScores
 from deepseg_train.calibration.answers import Answer, Way
-from deepseg_train.dataset import find_cases
-from deepseg_train.split import load_split
+from deepseg_train.data import open_dataset
+from deepseg_train.data.split import load_split
 
 SPLIT = Path(__file__).resolve().parents[2] / "train/configs/hippocampus_split.json"
 LEVEL, HALVES = 0.9, 1000
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--model", default="hippocampus-mr")
     parser.add_argument("--sampler", default="single-pass")
     options = parser.parse_args()
-    bundle, split = api.load_model(options.model), load_split(SPLIT, find_cases(options.data))
+    bundle, split = api.load_model(options.model), load_split(SPLIT, open_dataset(options.data).cases)
     cases = split["calibrate"] + split["test"]
     scores = gathered(bundle, options.sampler, cases)
     rows = [("promise", "segment", "mean coverage", "5th to 95th percentile", "beta-binomial", "median width / volume")]

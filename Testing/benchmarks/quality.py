@@ -21,8 +21,8 @@ from deepseg.uncertainty.calibration import Calibration, WayCalibration, load_ca
 from deepseg.uncertainty.error_detection import auroc
 from deepseg.uncertainty.quality import quality_figures
 from deepseg_train.calibration.answers import CLEAN, Answer, Way, spoilt
-from deepseg_train.dataset import Case, find_cases
-from deepseg_train.split import load_split
+from deepseg_train.data import Case, open_dataset
+from deepseg_train.data.split import load_split
 
 SPLIT = Path(__file__).resolve().parents[2] / "train/configs/hippocampus_split.json"
 _SEED, _DRAWS = 1000, 2000
@@ -50,7 +50,7 @@ def main() -> None:
     bundle = api.load_model(options.model)
     calibration = load_calibration(bundle)
     way = next(way for way in calibration.ways if way.sampler == options.sampler)
-    cases = load_split(SPLIT, find_cases(options.data))["test"]
+    cases = load_split(SPLIT, open_dataset(options.data).cases)["test"]
     found, scores = judged(bundle, calibration, way, cases)
     kinds = list(dict.fromkeys(segment.kind for segment in found))
     heads = ("images", "segments", "true Dice", "expected", "mean absolute error", "Pearson r", "in the 90 % interval", "accept / review / reject")

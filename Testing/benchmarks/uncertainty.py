@@ -22,8 +22,8 @@ from deepseg.errors import UncertaintyError
 from deepseg.metrics import dice
 from deepseg.uncertainty.error_detection import aurc, auroc
 from deepseg.uncertainty.reliability import Reliability, boundary_band, negative_log_likelihood
-from deepseg_train.dataset import Case, find_cases
-from deepseg_train.split import PARTS, load_split
+from deepseg_train.data import Case, open_dataset
+from deepseg_train.data.split import PARTS, load_split
 
 SPLIT = Path(__file__).resolve().parents[2] / "train/configs/hippocampus_split.json"
 WAYS = (
@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--also", nargs="+", default=[], metavar="FOLDER:SAMPLER[:SAMPLES]", help="other models, each with one way of sampling")
     parser.add_argument("--parts", nargs="+", default=["test"], choices=PARTS)
     options = parser.parse_args()
-    split = load_split(SPLIT, find_cases(options.data))
+    split = load_split(SPLIT, open_dataset(options.data).cases)
     cases = [case for part in options.parts for case in split[part]]
     runs = {}
     for name, sampler, samples in [*((options.model, *way) for way in WAYS), *map(_other, options.also)]:

@@ -150,8 +150,25 @@ LAYERS = (
     {
         f"networks.{name}"
         for name in ("dints", "dynunet", "heteroscedastic_dynunet", "monai_networks", "plain_conv_unet", "residual_encoder_unet", "unet_parts")
+    }
+    | {
+        f"networks.{name}"
+        for name in ("basic_unet_plus_plus", "channel_dropout_dynunet", "heads", "presets", "separable_unet", "slice_by_slice", "window_fit")
     },
-    {"spec", "bundle", "inputs", "preprocessing", "normalisation", "resampling", "networks", "fast_network", "heap", "free_memory", "windows"}
+    {
+        "spec",
+        "bundle",
+        "compact_weights",
+        "inputs",
+        "preprocessing",
+        "normalisation",
+        "resampling",
+        "networks",
+        "fast_network",
+        "heap",
+        "free_memory",
+        "windows",
+    }
     | {"model_card"},
     {
         "window_network",

@@ -69,7 +69,9 @@ CHANGES = {
         "inputs": taking(IntensityStep("ct_window", {"low": 0.0, "high": 300.0, "mean": 100.0, "std": 60.0})),
         "network": NetworkSpec("DiNTS", DINTS),
     },
+    "weights-in-8-bits": {},
 }
+STORED = {"weights-in-8-bits": torch.int8}
 
 
 def grid(shape=(22, 30, 20)) -> Geometry:
@@ -103,7 +105,7 @@ def models(tiny_spec, tmp_path_factory):
         with torch.random.fork_rng():
             torch.manual_seed(5)
             state = build_network(spec.network.name, spec.network.kwargs).state_dict()
-        bundle = ModelBundle.save(folder / name, spec, {"model.safetensors": state}, "# Model\n", "CC0\n", dtype=torch.float32)
+        bundle = ModelBundle.save(folder / name, spec, {"model.safetensors": state}, "# Model\n", "CC0\n", dtype=STORED.get(name, torch.float32))
         (folder / name / "in").mkdir()
         for n, image in enumerate(images(len(spec.inputs))):
             nib.save(nib.Nifti1Image(image, grid().ijk_to_ras), folder / name / f"in/case_{n:04d}.nii.gz")

@@ -12,15 +12,14 @@ from typing import Any
 import torch
 
 from deepseg import api
-from deepseg_train.card import licence_text, model_card
-from deepseg_train.config import TrainConfig, load_config
-from deepseg_train.dataset import describe, find_cases
+from deepseg_train.config import TrainConfig
+from deepseg_train.data import open_dataset
+from deepseg_train.data.split import load_split
 from deepseg_train.errors import ConfigError
-from deepseg_train.evaluate import evaluate_cases, summarise, table, write_rows
-from deepseg_train.fit import BEST, CONFIG_COPY, SPLIT_COPY
-from deepseg_train.split import load_split
-
-LOSS = "Dice + cross-entropy with deep supervision"
+from deepseg_train.evaluation import evaluate_cases, summarise, table, write_rows
+from deepseg_train.evaluation.card import licence_text, model_card
+from deepseg_train.losses import LossSettings
+from deepseg_train.training.run_folder import BEST, SPLIT, VERSIONS, open_finished
 
 
 def export(runs: Sequence[Path], data: Path, folder: Path) -> api.ModelBundle:
@@ -31,18 +30,16 @@ def export(runs: Sequence[Path], data: Path, folder: Path) -> api.ModelBundle:
         OutputError: `folder` exists.
         ModelError: the written model does not reproduce its golden file.
     """
-    for run in runs:
-        if not (run / BEST).is_file():
-            raise ConfigError(f"{run} holds no trained weights ({BEST}). Name the folder given to `deepseg-train fit --run`.")
+    first, configs = runs[0], [open_finished(run) for run in runs]
     if folder.exists():
         raise api.OutputError(f"{folder} exists already. Remove it or name another folder for the model.")
-    first, configs = runs[0], [load_config(run / CONFIG_COPY) for run in runs]
     for run, config in zip(runs, configs, strict=True):
-        if config.spec != configs[0].spec or (run / SPLIT_COPY).read_bytes() != (first / SPLIT_COPY).read_bytes():
+        if config.spec != configs[0].spec or (run / SPLIT).read_bytes() != (first / SPLIT).read_bytes():
             raise ConfigError(f"{run} trained another model or on another split than {first}; members of an ensemble differ in their seed alone.")
-    split = load_split(first / SPLIT_COPY, find_cases(data))
+    dataset = open_dataset(data, patient=configs[0].patient)
+    split = load_split(first / SPLIT, dataset.cases)
     if not split["test"]:
-        raise ConfigError(f"The split {first / SPLIT_COPY} has no test cases; a model is exported with figures on cases it never saw.")
+        raise ConfigError(f"The split {first / SPLIT} has no test cases; a model is exported with figures on cases it never saw.")
     checkpoints = [torch.load(run / BEST, map_location="cpu", weights_only=True) for run in runs]
     names = ["model.safetensors"] if len(runs) == 1 else [f"member-{n}.safetensors" for n in range(len(runs))]
     members = {name: _weights(checkpoint) for name, checkpoint in zip(names, checkpoints, strict=True)}
@@ -50,7 +47,7 @@ def export(runs: Sequence[Path], data: Path, folder: Path) -> api.ModelBundle:
     made = [_of_run(config, run, checkpoint) for config, run, checkpoint in zip(configs, runs, checkpoints, strict=True)]
     # What all runs share is said once.
     told = {key: made[0][key] if len({run[key] for run in made}) == 1 else ", ".join(str(run[key]) for run in made) for key in made[0]}
-    spec = replace(configs[0].spec, provenance={"data": describe(data), "split": ", ".join(f"{size} {part}" for part, size in sizes.items()), **told})
+    spec = replace(configs[0].spec, provenance={"data": dataset.about, "split": ", ".join(f"{size} {part}" for part, size in sizes.items()), **told})
     with tempfile.TemporaryDirectory(prefix="export-") as work:
         rows = evaluate_cases(_save(Path(work) / "draft", spec, members), split["test"])
     metrics = {"what": f"Test cases of the committed split ({len(split['test'])} patients, not used in training).", **summarise(rows)}
@@ -70,13 +67,21 @@ def _weights(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
 
 
 def _of_run(config: TrainConfig, run: Path, checkpoint: dict[str, Any]) -> dict[str, Any]:
-    versions = json.loads((run / "versions.json").read_text(encoding="utf-8"))
-    return {
+    averaged = f"exponential moving average ({config.training.ema_decay})" if config.training.ema_decay else "of the last step"
+    found = {
         "seed": config.training.seed,
         "started from": config.start_from or "random weights",
-        "epochs": f"best of validation at epoch {checkpoint['epoch'] + 1} of {config.training.max_epochs}",
+        "epochs": f"best of validation at epoch {checkpoint['epoch'] + 1} of {config.training.epochs}",
         "steps": checkpoint["global_step"],
-        "loss": LOSS if config.spec.network.name != "HeteroscedasticDynUNet" else f"{LOSS}, and of the noise of the logits",
-        "weights": f"exponential moving average ({config.training.ema_decay}), stored as float16",
-        "versions": ", ".join(f"{name} {number}" for name, number in versions.items()),
+        "loss": loss_in_words(config.loss),
+        "weights": f"{averaged}, stored as float16",
+        "versions": ", ".join(f"{name} {number}" for name, number in json.loads((run / VERSIONS).read_text(encoding="utf-8")).items()),
     }
+    if config.distillation:
+        found["teacher"] = f"{config.distillation.teacher}, {config.distillation.weight:.0%} of the loss"
+    return found
+
+
+def loss_in_words(loss: LossSettings) -> str:
+    """Such as '1 x cross-entropy + 1 x dice'."""
+    return " + ".join(f"{term.weight:g} x {term.name}" for term in loss.terms)

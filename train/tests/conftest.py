@@ -54,7 +54,9 @@ def small_config(tmp_path_factory) -> Path:
     config["model"] |= {"id": "ball", "window": {"size": [24, 24, 24]}}
     config["model"]["network"]["kwargs"] |= {"filters": [8, 16, 16], "kernel_size": [3, 3, 3], "strides": [1, 2, 2], "upsample_kernel_size": [2, 2]}
     config["model"]["network"]["kwargs"]["deep_supr_num"] = 1
-    config["training"] |= {"max_epochs": 12, "learning_rate": 0.01, "warmup_epochs": 1, "validate_every_epochs": 2, "workers": 0, "ema_decay": 0.9}
+    config["training"] |= {"epochs": 12, "validate_every_epochs": 2, "workers": 0, "ema_decay": 0.9}
+    config["optimizer"]["learning_rate"] = 0.01
+    config["schedule"]["warmup_epochs"] = 1
     config["split"] = "split.json"
     names = [f"case_{n:02}" for n in range(10)]
     parts = {"train": names[:6], "validation": names[6:7], "calibrate": names[7:8], "test": names[8:]}

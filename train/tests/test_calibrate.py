@@ -27,7 +27,7 @@ def folder(tmp_path_factory, small_config, write_ball):
     (folder / "split.json").write_text(json.dumps({"parts": split}), encoding="utf-8")
     (folder / "ball.yaml").write_text(small_config.read_text(encoding="utf-8"), encoding="utf-8")
     # A process of its own, because Lightning warns of what is no concern of these tests.
-    run([sys.executable, "-m", "deepseg_train.cli", "fit", "--config", "ball.yaml", "--data", "data", "--run", "run"], cwd=folder, check=True)
+    run([sys.executable, "-m", "deepseg_train.cli", "fit", "--config", "ball.yaml", "--data", "data", "-o", "run"], cwd=folder, check=True)
     run([sys.executable, "-m", "deepseg_train.cli", "export", "run", "--data", "data", "-o", "model"], cwd=folder, check=True)
     return folder
 

@@ -1,6 +1,7 @@
 """The whole road on a small dataset, as a user goes it: fit, kill, go on, export, evaluate."""
 
 import csv
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,10 +14,10 @@ import yaml
 from deepseg import api
 from deepseg.golden import check_golden
 from deepseg.networks import build_network
-from deepseg_train.dataset import find_cases
+from deepseg_train.data import open_dataset
 from deepseg_train.errors import ConfigError
 from deepseg_train.export import export
-from deepseg_train.fit import start_from
+from deepseg_train.training.start import start_from
 
 
 def command(*arguments: object) -> list[str]:
@@ -36,7 +37,7 @@ def epochs_logged(logs: Path) -> list[int]:
 def finished_run(msd_folder, small_config, tmp_path_factory) -> Path:
     """A run that was killed after some epochs and then finished by the same command."""
     run = tmp_path_factory.mktemp("runs") / "ball"
-    fit = command("fit", "--config", small_config, "--data", msd_folder, "--run", run)
+    fit = command("fit", "--config", small_config, "--data", msd_folder, "-o", run)
     first = subprocess.Popen(fit, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not ((run / "checkpoints" / "last.ckpt").exists() and epochs_logged(run / "logs" / "version_0")) and time.monotonic() < deadline:
@@ -66,6 +67,24 @@ def exported(finished_run, msd_folder, tmp_path_factory) -> Path:
     return model
 
 
+def test_a_run_that_was_killed_is_reproduced_to_the_bit_by_one_that_was_not(finished_run, msd_folder, tmp_path):
+    done = subprocess.run(
+        command("reproduce", finished_run, "--data", msd_folder, "-o", tmp_path / "again"), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "14 files with the same sha256" in done.stdout
+    assert "to the bit" in done.stdout
+
+
+def test_a_changed_file_is_noticed(finished_run, msd_folder, tmp_path):
+    copy = tmp_path / "data"
+    shutil.copytree(msd_folder, copy)
+    shutil.copyfile(copy / "imagesTr" / "case_01.nii.gz", copy / "imagesTr" / "case_00.nii.gz")
+    done = subprocess.run(command("reproduce", finished_run, "--data", copy, "-o", tmp_path / "again"), capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "the first is case_00/image 0" in done.stderr
+
+
 def test_an_exported_model_segments_what_it_learned(finished_run, exported, msd_folder, tmp_path):
     model = exported
     bundle = api.load_model(model)
@@ -85,7 +104,7 @@ def test_an_exported_model_segments_what_it_learned(finished_run, exported, msd_
 def test_a_run_folder_of_another_config_is_refused(finished_run, msd_folder, small_config, tmp_path):
     other = tmp_path / "other.yaml"
     other.write_text(small_config.read_text(encoding="utf-8").replace("seed: 2026", "seed: 7"), encoding="utf-8")
-    done = subprocess.run(command("fit", "--config", other, "--data", msd_folder, "--run", finished_run), capture_output=True, text=True, check=False)
+    done = subprocess.run(command("fit", "--config", other, "--data", msd_folder, "-o", finished_run), capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "another config" in done.stderr
     assert "Traceback" not in done.stderr
@@ -107,11 +126,11 @@ def changed(config_path: Path, to: Path, **training: object) -> dict:
 
 
 def test_a_trained_model_is_gone_on_with_and_learns_its_noise(exported, small_config, msd_folder, tmp_path):
-    config = changed(small_config, tmp_path / "noise.yaml", max_epochs=2)
+    config = changed(small_config, tmp_path / "noise.yaml", epochs=2)
     config["model"]["network"]["name"] = "HeteroscedasticDynUNet"
     config["start_from"] = str(exported)
     (tmp_path / "noise.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    fit = command("fit", "--config", tmp_path / "noise.yaml", "--data", msd_folder, "--run", tmp_path / "run")
+    fit = command("fit", "--config", tmp_path / "noise.yaml", "--data", msd_folder, "-o", tmp_path / "run")
     done = subprocess.run(fit, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert f"Starting from {exported}: " in done.stdout
@@ -119,19 +138,19 @@ def test_a_trained_model_is_gone_on_with_and_learns_its_noise(exported, small_co
     bundle = export([tmp_path / "run"], msd_folder, tmp_path / "model")
     assert all(score["dice"]["mean"] > 0.6 for score in bundle.spec.metrics["labels"].values())
     assert bundle.spec.provenance["started from"] == str(exported)
-    volume, _ = find_cases(msd_folder)[0].read(bundle.spec)
+    volume, _ = open_dataset(msd_folder).cases[0].read(bundle.spec)
     noisy = api.estimate_uncertainty(volume, bundle, sampler="learned-variance")
     assert noisy.maps["predictive_entropy"].values.max() > 0.1
 
 
 def test_runs_that_differ_in_their_seed_alone_make_an_ensemble(finished_run, small_config, msd_folder, tmp_path):
-    changed(small_config, tmp_path / "seed.yaml", max_epochs=2, seed=7)
-    fit = command("fit", "--config", tmp_path / "seed.yaml", "--data", msd_folder, "--run", tmp_path / "run")
+    changed(small_config, tmp_path / "seed.yaml", epochs=2, seed=7)
+    fit = command("fit", "--config", tmp_path / "seed.yaml", "--data", msd_folder, "-o", tmp_path / "run")
     subprocess.run(fit, capture_output=True, check=True)
     bundle = export([finished_run, tmp_path / "run"], msd_folder, tmp_path / "model")
     assert list(bundle.spec.weights) == ["member-0.safetensors", "member-1.safetensors"]
     assert bundle.spec.provenance["seed"] == "2026, 7"
-    volume, _ = find_cases(msd_folder)[0].read(bundle.spec)
+    volume, _ = open_dataset(msd_folder).cases[0].read(bundle.spec)
     assert api.estimate_uncertainty(volume, bundle, sampler="ensemble").samples == 2
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -15,12 +16,25 @@ from deepseg.networks.monai_networks import builders
 from deepseg.networks.plain_conv_unet import build_plain_conv_unet
 from deepseg.networks.residual_encoder_unet import build_residual_encoder_unet
 
+
+def _of(module: str, name: str) -> Callable[..., nn.Module]:
+    """A network of our own, whose module is loaded when it is first built: MONAI takes seconds to load."""
+
+    def build(**kwargs: Any) -> nn.Module:
+        return getattr(import_module(f"deepseg.networks.{module}"), name)(**kwargs)
+
+    return build
+
+
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    "ChannelDropoutDynUNet": _of("channel_dropout_dynunet", "ChannelDropoutDynUNet"),
     "DiNTS": build_dints,
     "DynUNet": build_dynunet,
     "HeteroscedasticDynUNet": build_heteroscedastic_dynunet,
     "PlainConvUNet": build_plain_conv_unet,
     "ResidualEncoderUNet": build_residual_encoder_unet,
+    "SeparableUNet": _of("separable_unet", "SeparableUNet"),
+    "SliceBySlice": _of("slice_by_slice", "SliceBySlice"),
     **builders(),
 }
 

@@ -28,6 +28,9 @@ MONAI_NETWORKS = (
 _ALWAYS: dict[str, dict[str, Any]] = {"FlexibleUNet": {"pretrained": False}, "SwinUNETR": {"use_checkpoint": False}}
 """Set whatever a model file says: weights come from the file alone, and nothing is downloaded; recomputing saves memory in training only."""
 
+_UNUSED = {"FlexibleUNet": ("encoder._conv_head", "encoder._bn1", "encoder._fc"), "UNETR": ("norm_cross_attn", "cross_attn.")}
+"""Parts of names of parameters that MONAI makes and never computes with. They get no gradient, for which training on several devices would wait."""
+
 _OLD_SIZE = 96
 """Any multiple of 32; MONAI before 1.5 wants `img_size` of SwinUNETR only to check that."""
 
@@ -41,7 +44,15 @@ def _build(name: str, **kwargs: Any) -> nn.Module:
     from monai.networks import nets
 
     network = getattr(nets, name)
+    if name == "BasicUNetPlusPlus":
+        from deepseg.networks.basic_unet_plus_plus import BasicUNetPlusPlus
+
+        network = BasicUNetPlusPlus
     wanted = inspect.signature(network.__init__).parameters
     if name == "SwinUNETR" and "img_size" in wanted:
         kwargs = {"img_size": [_OLD_SIZE] * kwargs.get("spatial_dims", 3), **kwargs}
-    return network(**{**kwargs, **_ALWAYS.get(name, {})})
+    built = network(**{**kwargs, **_ALWAYS.get(name, {})})
+    for key, parameter in built.named_parameters():
+        if any(part in key for part in _UNUSED.get(name, ())):
+            parameter.requires_grad_(False)
+    return built

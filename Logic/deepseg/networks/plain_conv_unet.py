@@ -20,6 +20,7 @@ def build_plain_conv_unet(
     strides: Any,
     n_conv_per_stage: int | Sequence[int],
     n_conv_per_stage_decoder: int | Sequence[int],
+    deep_supervision: bool = False,
     **recipe: Any,
 ) -> nn.Module:
     """Settings have nnU-Net's names; `recipe` are those of `Recipe`, layers by PyTorch's name of their class."""
@@ -28,5 +29,5 @@ def build_plain_conv_unet(
     counts = per_stage(n_conv_per_stage, n_stages)
     entering = [input_channels, *features]
     stages = [nn.Sequential(made_of.stack(counts[n], entering[n], features[n], kernels[n], steps[n])) for n in range(n_stages)]
-    decoder = Decoder(made_of, features, kernels, steps, per_stage(n_conv_per_stage_decoder, n_stages - 1), num_classes)
+    decoder = Decoder(made_of, features, kernels, steps, per_stage(n_conv_per_stage_decoder, n_stages - 1), num_classes, deep_supervision)
     return UNet(Encoder(stages), decoder)

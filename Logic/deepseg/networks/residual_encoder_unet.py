@@ -41,6 +41,7 @@ def build_residual_encoder_unet(
     n_blocks_per_stage: int | Sequence[int],
     n_conv_per_stage_decoder: int | Sequence[int],
     stem_channels: int | None = None,
+    deep_supervision: bool = False,
     **recipe: Any,
 ) -> nn.Module:
     """Settings have nnU-Net's names; `recipe` are those of `Recipe`, layers by PyTorch's name of their class."""
@@ -53,5 +54,5 @@ def build_residual_encoder_unet(
         first = ResidualBlock(made_of, entering[n], features[n], kernels[n], steps[n])
         others = [ResidualBlock(made_of, features[n], features[n], kernels[n], 1) for _ in range(count - 1)]
         stages.append(nn.Sequential(OrderedDict(blocks=nn.Sequential(first, *others))))
-    decoder = Decoder(made_of, features, kernels, steps, per_stage(n_conv_per_stage_decoder, n_stages - 1), num_classes)
+    decoder = Decoder(made_of, features, kernels, steps, per_stage(n_conv_per_stage_decoder, n_stages - 1), num_classes, deep_supervision)
     return UNet(Encoder(stages, stem), decoder)

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from deepseg.networks.heads import heads_of
+
 LAYERS: dict[str, type[nn.Module]] = {
     layer.__name__: layer
     for layer in (
@@ -115,14 +117,22 @@ class Decoder(nn.Module):
     """Back from coarse to fine; the logits are those of the finest stage.
 
     The coarser stages have layers for logits too, which nnU-Net trains (deep supervision) and does not need afterwards. They are kept, so that
-    the weights stay whole.
+    the weights stay whole. In training mode with `deep_supervision` the output is (N, heads, L, ...), from fine to coarse, all on the full grid.
     """
 
     def __init__(
-        self, recipe: Recipe, features: Sequence[int], kernels: Sequence[Any], strides: Sequence[Any], counts: Sequence[int], num_classes: int
+        self,
+        recipe: Recipe,
+        features: Sequence[int],
+        kernels: Sequence[Any],
+        strides: Sequence[Any],
+        counts: Sequence[int],
+        num_classes: int,
+        deep_supervision: bool = False,
     ) -> None:
         """The first four describe the encoder's stages, `counts` the convolutions of each stage here, coarse to fine."""
         super().__init__()
+        self.deep_supervision = deep_supervision
         stages, upwards, logits = [], [], []
         for count, stage in zip(counts, reversed(range(len(features) - 1)), strict=True):
             upwards.append(recipe.upwards(features[stage + 1], features[stage], strides[stage + 1]))
@@ -132,9 +142,12 @@ class Decoder(nn.Module):
 
     def forward(self, found: Sequence[torch.Tensor]) -> torch.Tensor:
         *finer, values = found
-        for stage, upwards, beside in zip(self.stages, self.transpconvs, reversed(finer), strict=True):
+        answers: list[torch.Tensor] = []
+        for stage, upwards, layer, beside in zip(self.stages, self.transpconvs, self.seg_layers, reversed(finer), strict=True):
             values = stage(torch.cat((upwards(values), beside), 1))
-        return self.seg_layers[-1](values)
+            if self.training and self.deep_supervision:
+                answers.insert(0, layer(values))
+        return heads_of(answers, len(values.shape) - 2) if answers else self.seg_layers[-1](values)
 
 
 class UNet(nn.Module):

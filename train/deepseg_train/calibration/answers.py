@@ -13,8 +13,8 @@ from deepseg.metrics import dice
 from deepseg.uncertainty.estimate import assemble
 from deepseg.uncertainty.facts import Facts, facts_of
 from deepseg.uncertainty.recalibration import Recalibration
-from deepseg_train.dataset import Case
-from deepseg_train.degradations import CROPS, DEGRADATIONS, cropped_target, degraded
+from deepseg_train.calibration.degradations import CROPS, DEGRADATIONS, cropped_target, degraded
+from deepseg_train.data import Case
 
 CLEAN = "as it is"
 

@@ -24,7 +24,7 @@ from deepseg_train.calibration.guard import fit_guard
 from deepseg_train.calibration.quality import Rows, fit_quality
 from deepseg_train.calibration.tables import told
 from deepseg_train.calibration.voxels import Voxels
-from deepseg_train.dataset import Case, describe
+from deepseg_train.data import Case, open_dataset
 from deepseg_train.errors import DatasetError
 
 LEAST_CASES = 10
@@ -67,7 +67,7 @@ def calibrate(
         if guard is None:
             guard = _guard(bundle, split, way, recalibration)
         fitted.append(_calibrated(bundle, split, way, method, recalibration, all_methods, groups, guard))
-    source = describe(data)
+    source = open_dataset(data).about
     calibration = Calibration(source, len(held), bundle.spec.weights, layer if guard.deep else None, groups, guard, tuple(fitted))
     return add_calibration(bundle, calibration.to_json(), output, told(calibration))
 

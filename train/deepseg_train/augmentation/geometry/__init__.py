@@ -1,0 +1,1 @@
+"""Changes of place and shape, which image and label undergo together."""

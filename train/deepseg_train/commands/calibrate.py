@@ -1,0 +1,46 @@
+"""`deepseg-train calibrate`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Declare the command."""
+    parser = commands.add_parser("calibrate", help="learn from held-out cases how far a model's answers can be trusted")
+    parser.add_argument("model", help="name of an installed model, or a model's folder")
+    parser.add_argument("--data", type=Path, required=True, help="dataset: a folder in MSD, nnU-Net or BIDS layout, or a CSV file")
+    parser.add_argument("--split", type=Path, required=True, help="the split file it was trained with")
+    parser.add_argument(
+        "--ways",
+        nargs="+",
+        default=["single-pass", "deep-supervision", "augmentation:2"],
+        help="as SAMPLER or SAMPLER:SAMPLES (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--group", nargs="+", action="append", default=[], metavar=("NAME", "LABEL"), help="labels that make up one organ; may be given several times"
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, help="model folder to make")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Calibrate."""
+    from deepseg import api
+    from deepseg.bundle_writer import refuse_existing
+    from deepseg.uncertainty.calibration import load_calibration
+    from deepseg_train.calibration.request import groups_of, ways_of
+    from deepseg_train.calibration.run import calibrate
+    from deepseg_train.calibration.tables import told
+    from deepseg_train.data import open_dataset
+    from deepseg_train.data.split import load_split
+
+    refuse_existing(options.output)
+    bundle = api.load_model(options.model)
+    ways, groups = ways_of(options.ways, bundle), groups_of(options.group, bundle.spec)
+    dataset = open_dataset(options.data)
+    split = load_split(options.split, dataset.cases)
+    made = calibrate(bundle, options.data, split, ways, groups, options.output)
+    print(told(load_calibration(made)))
+    print(f"Written: {made.folder}")

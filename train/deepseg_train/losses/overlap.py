@@ -1,0 +1,24 @@
+"""Measures of overlap, over the whole batch: a patch without a label then gives no jumps."""
+
+from __future__ import annotations
+
+import torch
+from torch import distributed
+from torch.distributed.nn.functional import all_reduce
+
+SMOOTHING = 1e-5
+"""Added above and below, in voxels, so that a label that is neither there nor predicted counts as right."""
+
+
+def dice(intersections: torch.Tensor, predicted: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
+    """Soft Dice of each label from volumes in voxels, each (F,)."""
+    return (2 * intersections + SMOOTHING) / (predicted + true + SMOOTHING)
+
+
+def volumes_of(probabilities: torch.Tensor) -> torch.Tensor:
+    """Voxels of each channel in the whole batch, (F,), of probabilities (N, F, I, J, K).
+
+    The batch is that of all processes which train together: a ratio of their sums is not the mean of their ratios.
+    """
+    own = probabilities.sum((0, 2, 3, 4))
+    return all_reduce(own) if distributed.is_available() and distributed.is_initialized() else own

@@ -1,0 +1,1 @@
+"""`deepseg-train search`: what to try, which trial comes next, what came out."""

@@ -1,0 +1,33 @@
+"""How a trial's training tells Optuna of itself, and is told to stop."""
+
+from __future__ import annotations
+
+import lightning
+import optuna
+from lightning.pytorch.callbacks import Callback
+
+_WATCHED = "validation/dice"
+
+
+class TrialReport(Callback):
+    """Reports the Dice of each validation; ends a training that is worse than others were at that epoch.
+
+    Attributes:
+        dice: by epoch, counted from 1; with what was reported before a search was killed.
+        pruned: whether the training was ended.
+    """
+
+    def __init__(self, trial: optuna.Trial, reported: dict[int, float]) -> None:
+        self.trial = trial
+        self.dice = dict(reported)
+        self.pruned = False
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        epoch = trainer.current_epoch + 1
+        # A run that goes on may validate its last epoch again.
+        if epoch not in self.dice:
+            self.dice[epoch] = float(trainer.callback_metrics[_WATCHED])
+            self.trial.report(self.dice[epoch], epoch)
+        # By Lightning's own flag and not by an exception, so that the epoch's checkpoint and logs are written.
+        if epoch < trainer.max_epochs and self.trial.should_prune():
+            self.pruned = trainer.should_stop = True

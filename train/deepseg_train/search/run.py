@@ -1,0 +1,78 @@
+"""A search from its start, or from wherever it was stopped, to its end."""
+
+from __future__ import annotations
+
+import gc
+import math
+import time
+from pathlib import Path
+
+import optuna
+import torch
+
+from deepseg.errors import ModelError
+from deepseg_train.config import parse_config
+from deepseg_train.config.reading import read_config
+from deepseg_train.data import open_dataset
+from deepseg_train.data.split import load_split
+from deepseg_train.errors import ConfigError
+from deepseg_train.search.folder import Search, Way, open_folder, open_search
+from deepseg_train.search.samplers import grid_size
+from deepseg_train.search.space import check_space, read_space
+from deepseg_train.search.trials import claim, run_trial
+
+_MOST_IN_A_ROW = 10
+
+
+def search(
+    config_path: Path,
+    space: Path,
+    data: Path,
+    folder: Path,
+    way: Way | None = None,
+    storage: str | None = None,
+    trials: int | None = None,
+    minutes: float | None = None,
+) -> Search:
+    """Try values until there are enough trials; the same call goes on with what was stopped, and joins what runs elsewhere.
+
+    Args:
+        space: YAML file, see `deepseg_train.search.space`.
+        folder: for the search; each trial is a run folder in it.
+        storage: where machines share a search, see `open_search`.
+        trials: of all machines together, failed ones among them; None for no end, or the whole grid.
+        minutes: after which no further trial begins.
+
+    Raises:
+        ConfigError: the config, the space or the storage is wrong, or the folder holds another search.
+        DatasetError: the data has problems.
+        ConfigError, ModelError, RuntimeError: what the last of ten trials in a row failed of; the same call goes on with the next.
+    """
+    way = way or Way()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    told = read_config(config_path)
+    config = parse_config(told, config_path)
+    if not config.split.is_file():
+        raise ConfigError(f"There is no split file {config.split}, which {config_path} names. A split's path is relative to its config.")
+    # What would fail in every trial is told now.
+    check_space(read_space(space), told, config_path)
+    load_split(config.split, open_dataset(data, patient=config.patient).cases)
+    open_folder(folder, told, config.split, space)
+    found = open_search(folder, storage, way)
+    wanted = math.inf if trials is None else trials
+    if way.sampler == "grid":
+        wanted = min(wanted, grid_size(found.ranges))
+    until = math.inf if minutes is None else time.monotonic() + 60 * minutes
+    failed = 0
+    while time.monotonic() < until and (claimed := claim(found, wanted)) is not None:
+        try:
+            run_trial(found, claimed, data)
+            failed = 0
+        except (ConfigError, ModelError, RuntimeError):
+            failed += 1
+            if failed == _MOST_IN_A_ROW:
+                raise
+        # A module and its trainer hold each other, and the GPU's memory.
+        gc.collect()
+        torch.cuda.empty_cache()
+    return found

@@ -1,0 +1,1 @@
+"""How weights are fitted: optimisers, schedules, the Lightning module, and the run folder."""

@@ -1,0 +1,116 @@
+"""`deepseg-train fit`: check the data, train, keep everything needed to go on after a kill."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning
+from lightning.pytorch import callbacks
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+from deepseg.heap import freed_memory_kept, large_blocks_kept
+from deepseg_train.config import TrainConfig
+from deepseg_train.data import open_dataset
+from deepseg_train.data.split import load_split
+from deepseg_train.loading import PreparedCases, training_loader, validation_loader
+from deepseg_train.training.data_time import DataTime
+from deepseg_train.training.module import SegmentationModule
+from deepseg_train.training.run_folder import BEST, CACHE, LAST, SPLIT, open_run, record_data, wait_for_first_process
+
+
+def fit(
+    config_path: Path,
+    data: Path,
+    run: Path,
+    values: Mapping[str, Any] | None = None,
+    processes: int = 1,
+    cache: Path | None = None,
+    extra_callbacks: Sequence[callbacks.Callback] = (),
+) -> Path:
+    """Train into the folder `run`, or go on with what is there; returns the best checkpoint.
+
+    Args:
+        values: set in place of what the config says, by place ('optimizer.learning_rate').
+        processes: that share each batch on this machine, one a GPU or each with its share of the processor's cores. `torchrun` knows its own number.
+        cache: folder for prepared cases that do not fit into memory; None for one in the run's own.
+
+    Raises:
+        ConfigError: the config is wrong, or `run` holds a run with another config.
+        DatasetError: the data has problems; all are listed.
+    """
+    world, rank = _world(processes)
+    if rank > 0:
+        wait_for_first_process(run)
+    config = open_run(config_path, run, values)
+    settings, spec = config.training, config.spec
+    split = load_split(run / SPLIT, open_dataset(data, patient=config.patient).cases)
+    record_data(run, [*split["train"], *split["validation"]])
+    lightning.seed_everything(settings.seed, verbose=False)
+    if rank == 0:
+        print(f"Reading and checking {len(split['train'])} training and {len(split['validation'])} validation cases ...", flush=True)
+    loader = training_loader(config, split["train"], world, rank, cache or run / CACHE)
+    steps = len(loader) // settings.accumulate
+    module = SegmentationModule(config, max(steps, 1))
+    trainer = _trainer(config, run, world, extra_callbacks)
+    last = run / LAST
+    if last.exists() and rank == 0:
+        print(f"Going on from {last}.", flush=True)
+    validation = validation_loader(PreparedCases(split["validation"], spec, cache or run / CACHE))
+    # Lightning's advice on its own products is no news of the run.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    with freed_memory_kept(), large_blocks_kept():
+        trainer.fit(module, loader, validation, ckpt_path=str(last) if last.exists() else None, weights_only=True)
+    if not (run / BEST).exists() and rank == 0:
+        # No epoch was validated; the last weights are the only ones.
+        shutil.copyfile(last, run / BEST)
+    if rank == 0:
+        best = module.trainer.checkpoint_callbacks[0].best_model_score
+        print(f"Best validation Dice {float(best):.4f}; weights in {run / BEST}." if best is not None else f"Weights in {run / BEST}.", flush=True)
+    return run / BEST
+
+
+def _world(processes: int) -> tuple[int, int]:
+    """How many processes train together, and which of them this is; `torchrun` and Lightning's own launcher say so in the environment."""
+    world = int(os.environ.get("WORLD_SIZE", processes))
+    return world, int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", 0)))
+
+
+def _trainer(config: TrainConfig, run: Path, world: int, extra: Sequence[callbacks.Callback]) -> lightning.Trainer:
+    settings = config.training
+    watched = {"monitor": "validation/dice", "mode": "max"}
+    folder, best = str((run / BEST).parent), Path(BEST).stem
+    kept = [
+        callbacks.ModelCheckpoint(folder, best, **watched, save_top_k=1, enable_version_counter=False),
+        callbacks.ModelCheckpoint(folder, "last", save_top_k=1, every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False),
+        callbacks.TQDMProgressBar(refresh_rate=10),
+        DataTime(),
+        *extra,
+    ]
+    if settings.ema_decay is not None:
+        kept.insert(0, callbacks.EMAWeightAveraging(decay=settings.ema_decay, update_starting_at_step=0))
+    if settings.early_stopping_epochs is not None:
+        kept.append(callbacks.EarlyStopping(**watched, patience=max(settings.early_stopping_epochs // settings.validate_every_epochs, 1)))
+    nodes = int(os.environ.get("WORLD_SIZE", world)) // int(os.environ.get("LOCAL_WORLD_SIZE", world))
+    return lightning.Trainer(
+        max_epochs=settings.epochs,
+        accelerator="auto",
+        devices=world // nodes,
+        num_nodes=nodes,
+        strategy="ddp" if world > 1 else "auto",
+        # The loader gives each process its own cases.
+        use_distributed_sampler=False,
+        precision=settings.precision,
+        gradient_clip_val=settings.gradient_clip,
+        accumulate_grad_batches=settings.accumulate,
+        check_val_every_n_epoch=settings.validate_every_epochs,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,
+        # CSVLogger empties a file it finds, so each start writes one of its own.
+        logger=[CSVLogger(run, name="logs"), TensorBoardLogger(run, name="tensorboard", version=0)],
+        callbacks=kept,
+    )

@@ -1,0 +1,132 @@
+"""A config says what it must, and every slip is named."""
+
+import pytest
+import yaml
+
+from deepseg_train.config import load_config
+from deepseg_train.config.reading import read_settings, with_values
+from deepseg_train.errors import ConfigError
+from deepseg_train.training.fit import fit
+
+from ..conftest import SHIPPED_CONFIG
+
+
+@pytest.fixture
+def shipped() -> dict:
+    return yaml.safe_load(SHIPPED_CONFIG.read_text(encoding="utf-8"))
+
+
+def write(tmp_path, config):
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return path
+
+
+def test_the_shipped_config_is_valid_and_names_two_labels():
+    config = load_config(SHIPPED_CONFIG)
+    assert [label.name for label in config.spec.labels] == ["Anterior hippocampus", "Posterior hippocampus"]
+    assert config.split.is_file()
+
+
+def test_an_unknown_key_is_refused_with_the_nearest_known_one(tmp_path, shipped):
+    shipped["optimizer"]["lerning_rate"] = 0.1
+    with pytest.raises(ConfigError, match=r"unknown key 'lerning_rate'\. Did you mean 'learning_rate'"):
+        load_config(write(tmp_path, shipped))
+
+
+def test_a_missing_key_is_named(tmp_path, shipped):
+    del shipped["split"]
+    with pytest.raises(ConfigError, match="lacks split"):
+        load_config(write(tmp_path, shipped))
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "said"),
+    [
+        ("schedule", "name", "linear", "expected one of cosine, polynomial, step, constant"),
+        ("schedule", "name", "cosin", "Did you mean 'cosine'"),
+        ("training", "batch_size", 1.5, "a whole number"),
+        ("training", "batch_size", True, "a whole number"),
+        ("training", "ema_decay", 1.5, "expected a number between 0 and 1"),
+        ("optimizer", "learning_rate", "fast", "expected a number"),
+        ("optimizer", "learning_rate", 0, "above 0"),
+        ("optimizer", "freeze", "input_block.*", "expected a list"),
+        ("optimizer", "rates", {"input_block.*": 0}, "named under freeze"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_allowed(tmp_path, shipped, section, key, value, said):
+    shipped[section][key] = value
+    with pytest.raises(ConfigError, match=said) as refused:
+        load_config(write(tmp_path, shipped))
+    assert f"{section}" in str(refused.value) and key in str(refused.value)
+
+
+def test_numbers_with_an_exponent_are_numbers(tmp_path, shipped):
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(shipped).replace("learning_rate: 0.001", "learning_rate: 1e-3"), encoding="utf-8")
+    assert load_config(tmp_path / "config.yaml").optimizer.learning_rate == 0.001
+
+
+def test_what_a_config_leaves_out_is_as_usual(tmp_path, shipped):
+    for section in ("training", "optimizer", "schedule", "augmentation"):
+        shipped.pop(section)
+    assert load_config(write(tmp_path, shipped)).optimizer.name == "adamw"
+
+
+def test_a_network_without_settings_has_those_of_its_preset(tmp_path, shipped):
+    shipped["model"]["network"] = {"name": "SegResNet"}
+    kwargs = load_config(write(tmp_path, shipped)).spec.network.kwargs
+    assert (kwargs["in_channels"], kwargs["out_channels"]) == (1, 3)
+
+
+def test_values_are_set_by_their_place(shipped):
+    changed = with_values(shipped, read_settings(["optimizer.learning_rate=0.01", "model.network.kwargs.filters=[8, 16]", "training.ema_decay=null"]))
+    assert changed["optimizer"] == {**shipped["optimizer"], "learning_rate": 0.01}
+    assert changed["model"]["network"]["kwargs"]["filters"] == [8, 16]
+    assert changed["training"]["ema_decay"] is None
+    assert shipped["optimizer"]["learning_rate"] == 0.001
+
+
+@pytest.mark.parametrize("said", ["optimizer.learning_rate", "=3", "a=[1"])
+def test_a_setting_that_sets_nothing_is_refused(said):
+    with pytest.raises(ConfigError, match="expected PLACE=VALUE"):
+        read_settings([said])
+
+
+@pytest.mark.parametrize("key", ["batch_size", "epochs", "validate_every_epochs"])
+def test_a_count_of_zero_is_refused(tmp_path, shipped, key):
+    shipped["training"][key] = 0
+    with pytest.raises(ConfigError, match=f"{key} is 0; expected at least 1"):
+        load_config(write(tmp_path, shipped))
+
+
+def test_a_missing_split_file_is_named_before_anything_is_read(tmp_path, shipped):
+    shipped["split"] = "elsewhere.json"
+    with pytest.raises(ConfigError, match=r"There is no split file .*elsewhere\.json"):
+        fit(write(tmp_path, shipped), tmp_path, tmp_path / "run")
+
+
+def test_a_model_section_that_breaks_the_schema_is_refused(tmp_path, shipped):
+    shipped["model"]["window"]["overlap"] = 1.5
+    with pytest.raises(ConfigError, match="overlap"):
+        load_config(write(tmp_path, shipped))
+
+
+def test_a_config_says_what_differs_from_its_base_alone(tmp_path, shipped):
+    write(tmp_path, shipped).rename(tmp_path / "base.yaml")
+    seed = {"base": "base.yaml", "start_from": "somewhere", "training": {"seed": 5}, "model": {"network": {"kwargs": {"dropout": 0.1}}}}
+    config = load_config(write(tmp_path, seed))
+    assert config.training.seed == 5
+    assert config.training.batch_size == shipped["training"]["batch_size"]
+    assert config.spec.network.kwargs == {**shipped["model"]["network"]["kwargs"], "dropout": 0.1}
+    assert config.start_from == "somewhere"
+
+
+@pytest.mark.parametrize(("base", "told"), [("config.yaml", "is its own base"), ("nowhere.yaml", "cannot be read")])
+def test_a_base_that_cannot_be_is_named(tmp_path, base, told):
+    with pytest.raises(ConfigError, match=told):
+        load_config(write(tmp_path, {"base": base}))
+
+
+def test_every_config_in_the_repository_is_valid():
+    for path in SHIPPED_CONFIG.parent.glob("*.yaml"):
+        assert load_config(path).split.is_file()

@@ -1,0 +1,61 @@
+"""`deepseg-train evaluate`, as it is used."""
+
+import pytest
+
+from deepseg_train.commands import evaluate
+from deepseg_train.errors import DatasetError
+from deepseg_train.evaluation import read_rows
+
+from .conftest import run_command
+
+
+def run(boxes, *arguments):
+    return run_command(evaluate, "evaluate", "--data", boxes, *arguments)
+
+
+def test_label_files_made_elsewhere_with_groups_and_another_model(boxes, tmp_path, capsys):
+    run(boxes, "--predictions", boxes / "predicted", "--csv", tmp_path / "first.csv")
+    told = capsys.readouterr().out
+    assert "| Front |" in told and "6 cases; mean and 95 % BCa bootstrap over cases." in told
+    assert len(read_rows(tmp_path / "first.csv")) == 12
+    run(
+        boxes,
+        *("--predictions", boxes / "labelsTr", "--table", boxes / "columns.csv", "--by", "sex", "age:40,60"),
+        *("--against", tmp_path / "first.csv"),
+    )
+    told = capsys.readouterr().out
+    assert "| label | sex | patients |" in told and "below 40" in told
+    # Five of the six boxes are short in the first one.
+    assert "| first | Front | Dice | 1.000 |" in told and "| 0 / 1 / 5 |" in told
+
+
+def test_a_model_is_run_and_its_probabilities_ranked(boxes, tiny_model, tmp_path, capsys):
+    run(boxes, tiny_model, "--csv", tmp_path / "rows.csv")
+    rows = read_rows(tmp_path / "rows.csv")
+    assert len(rows) == 12 and all(0 <= row["auroc"] <= 1 for row in rows)
+    assert "AUPRC" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "Name a model"),
+        (["--predictions", "nowhere"], "lacks predictions for 6 of 6 cases"),
+        (["--predictions", "nowhere", "--parts", "tset"], "no part tset"),
+        (["--predictions", "nowhere", "--by", "sex"], "no column 'sex'"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(boxes, arguments, told):
+    with pytest.raises(DatasetError, match=told):
+        run(boxes, *arguments)
+
+
+@pytest.mark.parametrize("option", ["--csv", "--report", "--checklist"])
+def test_nothing_is_overwritten(boxes, tmp_path, option):
+    from deepseg import api
+
+    path = tmp_path / {"--csv": "a.csv", "--report": "a.html", "--checklist": "a.md"}[option]
+    path.write_text("mine", encoding="utf-8")
+    with pytest.raises(api.OutputError, match="exists already"):
+        run(boxes, "--predictions", boxes / "predicted", option, path)
+    assert path.read_text(encoding="utf-8") == "mine"

@@ -1,0 +1,70 @@
+"""Learning from probabilities."""
+
+import math
+
+import pytest
+import torch
+from monai import losses as stock
+
+from deepseg_train.losses import DistillationLoss, soft_dice_loss
+
+
+def test_by_hand(logits_of):
+    # Two voxels: the teacher gives label 1 0.8 and 0.1, the student 0.6 and 0.3. Both agree on 0.6 + 0.1 of 0.9 and 0.9 voxels.
+    teacher = logits_of((0.8, 0.1)).exp()
+    divergence = (0.8 * math.log(0.8 / 0.6) + 0.2 * math.log(0.2 / 0.4) + 0.1 * math.log(0.1 / 0.3) + 0.9 * math.log(0.9 / 0.7)) / 2
+    dice = 1 - 2 * 0.7 / (0.9 + 0.9)
+    assert DistillationLoss()(logits_of((0.6, 0.3)), teacher).item() == pytest.approx(divergence + dice, abs=1e-5)
+    assert DistillationLoss(dice_weight=0.0)(logits_of((0.6, 0.3)), teacher).item() == pytest.approx(divergence, abs=1e-6)
+
+
+def test_a_temperature_by_hand():
+    # At temperature 2 the student's logits 0 and 2 ln 3 are 0 and ln 3: probabilities 1/4 and 3/4; times 2 squared.
+    logits = torch.tensor([0.0, 2 * math.log(3.0)]).reshape(1, 2, 1, 1, 1)
+    teacher = torch.tensor([0.5, 0.5]).reshape(1, 2, 1, 1, 1)
+    expected = 4 * (0.5 * math.log(0.5 / 0.25) + 0.5 * math.log(0.5 / 0.75))
+    assert DistillationLoss(temperature=2.0, dice_weight=0.0)(logits, teacher).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_overlapping_by_hand():
+    # One voxel, two labels: the teacher gives 0.9 and 0.2, the student 0.5 and 0.5.
+    teacher = torch.tensor([0.9, 0.2]).reshape(1, 2, 1, 1, 1)
+    first = 0.9 * math.log(0.9 / 0.5) + 0.1 * math.log(0.1 / 0.5)
+    second = 0.2 * math.log(0.2 / 0.5) + 0.8 * math.log(0.8 / 0.5)
+    dice = ((1 - 2 * 0.5 / (0.9 + 0.5)) + (1 - 2 * 0.2 / (0.2 + 0.5))) / 2
+    found = DistillationLoss(overlapping=True)(torch.zeros((1, 2, 1, 1, 1)), teacher).item()
+    assert found == pytest.approx((first + second) / 2 + dice, abs=1e-5)
+
+
+@pytest.mark.parametrize("overlapping", [False, True])
+def test_whoever_agrees_has_nothing_to_learn(some_logits, overlapping):
+    teacher = some_logits.sigmoid() if overlapping else some_logits.softmax(1)
+    loss = DistillationLoss(overlapping)
+    assert loss(some_logits, teacher).item() == pytest.approx(0, abs=1e-6)
+    nudge = 0.3 * torch.randn(some_logits.shape, generator=torch.Generator().manual_seed(0))
+    assert loss(some_logits + nudge, teacher) > 0.01
+
+
+@pytest.mark.parametrize("overlapping", [False, True])
+def test_the_slope_is_that_of_the_value(overlapping):
+    generator = torch.Generator().manual_seed(1)
+    logits = torch.randn((1, 3, 3, 2, 2), generator=generator, dtype=torch.float64, requires_grad=True)
+    teacher = torch.randn((1, 3, 3, 2, 2), generator=generator, dtype=torch.float64)
+    teacher = teacher.sigmoid() if overlapping else teacher.softmax(1)
+    loss = DistillationLoss(overlapping, temperature=3.0)
+    assert torch.autograd.gradcheck(lambda x: loss(x, teacher), logits, eps=1e-6, atol=1e-5)
+
+
+def test_finite_for_a_teacher_and_a_student_who_are_sure():
+    sure = torch.tensor([1.0, 0.0, 0.0]).reshape(1, 3, 1, 1, 1)
+    for logits in (100 - 200 * sure, 200 * sure - 100):
+        logits.requires_grad_()
+        for overlapping in (False, True):
+            value = DistillationLoss(overlapping)(logits, sure)
+            assert torch.isfinite(value) and torch.isfinite(torch.autograd.grad(value, logits)[0]).all()
+
+
+def test_soft_dice_is_as_monai_has_it_for_soft_labels(some_logits):
+    ours, labels = some_logits.softmax(1), some_logits.flip(0).softmax(1)
+    theirs = stock.DiceLoss(soft_label=True, batch=True)
+    assert soft_dice_loss(ours, labels).item() == pytest.approx(theirs(ours, labels).item(), abs=1e-5)

@@ -1,0 +1,72 @@
+"""A student that learns from a teacher's answers."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from deepseg import api
+from deepseg.networks import build_network
+from deepseg.spec import NetworkSpec
+from deepseg_train.config import load_config
+from deepseg_train.errors import ConfigError
+from deepseg_train.training.distillation import DistillationSettings, Teacher
+
+KWARGS = {
+    "spatial_dims": 3,
+    "in_channels": 1,
+    "out_channels": 3,
+    "kernel_size": [3, 3, 3],
+    "strides": [1, 2, 2],
+    "upsample_kernel_size": [2, 2],
+    "filters": [4, 8, 8],
+    "norm_name": ["INSTANCE", {"affine": True}],
+}
+
+
+@pytest.fixture(scope="module")
+def spec(small_config):
+    return replace(load_config(small_config).spec, network=NetworkSpec("DynUNet", KWARGS))
+
+
+@pytest.fixture(scope="module")
+def ensemble(spec, tmp_path_factory) -> str:
+    members = {}
+    for n in range(2):
+        torch.manual_seed(n)
+        members[f"member-{n}.safetensors"] = build_network("DynUNet", KWARGS).state_dict()
+    folder = tmp_path_factory.mktemp("teacher") / "ensemble"
+    api.ModelBundle.save(folder, spec, members, "card", "licence")
+    return str(folder)
+
+
+def test_one_member_at_random_answers_each_batch(ensemble, spec):
+    teacher, images = Teacher(DistillationSettings(ensemble), spec), torch.randn(2, 1, 16, 16, 16)
+    torch.manual_seed(0)
+    answers = [teacher.answer(images) for _ in range(24)]
+    kinds = {float(answer[0, 0, 0, 0, 0]) for answer in answers}
+    assert len(kinds) == 2, "both members are asked, and nothing else"
+    assert all(answer.shape == (2, 3, 16, 16, 16) for answer in answers)
+    assert torch.allclose(answers[0].sum(1), torch.ones(2, 16, 16, 16), atol=1e-5)
+
+
+def test_a_high_temperature_softens(ensemble, spec):
+    images = torch.randn(1, 1, 16, 16, 16) * 5
+    torch.manual_seed(0)
+    plain = Teacher(DistillationSettings(ensemble), spec).answer(images)
+    torch.manual_seed(0)
+    soft = Teacher(DistillationSettings(ensemble, temperature=4.0), spec).answer(images)
+    assert float((soft.log() * 4).softmax(1).sub(plain).abs().max()) < 1e-2
+
+
+def test_a_teacher_of_other_images_is_refused(ensemble, spec):
+    with pytest.raises(ConfigError, match=r"its spacing_mm is \(1\.0, 1\.0, 1\.0\); the student's is \(2\.0, 2\.0, 2\.0\)"):
+        Teacher(DistillationSettings(ensemble), replace(spec, spacing_mm=(2.0, 2.0, 2.0)))
+    with pytest.raises(ConfigError, match="The teacher nowhere cannot be used"):
+        Teacher(DistillationSettings("nowhere"), spec)
+
+
+@pytest.mark.parametrize(("changed", "said"), [({"weight": 0.0}, "weight is 0"), ({"temperature": 0.0}, "temperature is 0")])
+def test_values_that_cannot_be_are_refused(changed, said):
+    with pytest.raises(ConfigError, match=said):
+        DistillationSettings("teacher", **changed)

@@ -1,0 +1,70 @@
+"""Which weights change, and how fast."""
+
+import pytest
+import torch
+from torch import nn
+
+from deepseg_train.errors import ConfigError
+from deepseg_train.training.optimizers import OptimizerSettings, check_patterns, freeze, l1_of, optimizer_of
+
+
+def small() -> nn.Module:
+    torch.manual_seed(0)
+    network = nn.Sequential()
+    network.add_module("first", nn.Sequential(nn.Conv3d(1, 2, 1), nn.BatchNorm3d(2)))
+    network.add_module("last", nn.Conv3d(2, 2, 1))
+    return network
+
+
+def step(network: nn.Module, settings: OptimizerSettings) -> dict[str, torch.Tensor]:
+    """How far each parameter goes in one step."""
+    before = {name: p.detach().clone() for name, p in network.named_parameters()}
+    optimizer = optimizer_of(network, settings)
+    network(torch.randn(2, 1, 4, 4, 4)).square().sum().backward()
+    optimizer.step()
+    return {name: (p.detach() - before[name]).abs().max() for name, p in network.named_parameters()}
+
+
+def test_decay_holds_back_weights_alone():
+    groups = optimizer_of(small(), OptimizerSettings(weight_decay=0.5)).param_groups
+    of = {group["weight_decay"]: [tuple(p.shape) for p in group["params"]] for group in groups}
+    assert of == {0.5: [(2, 1, 1, 1, 1), (2, 2, 1, 1, 1)], 0.0: [(2,), (2,), (2,), (2,)]}
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_rates_make_some_weights_slower(name):
+    # AdamW's first step is the learning rate, whatever the gradient.
+    moved = step(small(), OptimizerSettings(name, learning_rate=0.01, weight_decay=0.0, rates={"first.0.*": 0.1}))
+    if name == "adamw":
+        assert moved["last.weight"] == pytest.approx(0.01, rel=1e-3)
+        assert moved["first.0.weight"] == pytest.approx(0.001, rel=1e-3)
+    rates = {group["lr"] for group in optimizer_of(small(), OptimizerSettings(name, learning_rate=0.01, rates={"first.0.*": 0.1})).param_groups}
+    assert rates == {0.01, 0.001}
+
+
+def test_frozen_weights_and_statistics_stay():
+    network, settings = small(), OptimizerSettings(freeze=("first.*",))
+    frozen = freeze(network, settings)
+    assert [type(module) for module in frozen] == [nn.Conv3d, nn.BatchNorm3d]
+    for module in frozen:
+        module.eval()
+    moved = step(network, settings)
+    assert {name for name, distance in moved.items() if distance > 0} == {"last.weight", "last.bias"}
+    assert network.first[1].running_mean.abs().max() == 0
+
+
+def test_a_pattern_that_fits_nothing_is_refused():
+    with pytest.raises(ConfigError, match=r"optimizer\.freeze has the pattern 'frist\.\*', which fits no parameter; there are first\.0\.weight"):
+        check_patterns(small(), OptimizerSettings(freeze=("frist.*",)))
+    with pytest.raises(ConfigError, match=r"optimizer\.rates has the pattern"):
+        check_patterns(small(), OptimizerSettings(rates={"x": 0.5}))
+    with pytest.raises(ConfigError, match="nothing is left to train"):
+        check_patterns(small(), OptimizerSettings(freeze=("*",)))
+
+
+def test_l1_is_the_sum_of_absolute_weights_without_biases():
+    network = nn.Conv3d(1, 2, 1)
+    with torch.no_grad():
+        network.weight.copy_(torch.tensor([-2.0, 0.5]).view(2, 1, 1, 1, 1))
+        network.bias.fill_(100)
+    assert l1_of(network).item() == 2.5

@@ -1,0 +1,87 @@
+"""What a variant loses, by hand and on answers that are known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from deepseg.bundle import ModelBundle
+from deepseg.prediction import predict
+from deepseg_train.errors import DatasetError
+from deepseg_train.variants.loss import CaseAnswer, Way, answer_cases, loss_of, metrics_of
+from deepseg_train.variants.speed import milliseconds_per_window
+
+
+def answer(front, back, patient="a", largest=0.0, relabelled=0.0):
+    return CaseAnswer(f"case of {patient}", patient, {"Front": front, "Back": back}, largest, 0.0, relabelled)
+
+
+def test_changes_are_variant_minus_model_case_by_case():
+    model = [answer(0.8, 0.6, "a"), answer(0.9, 0.7, "b")]
+    variant = [answer(0.8, 0.5, "a", 0.2, 0.1), answer(0.9, 0.8, "b", 0.1, 0.3)]
+    loss = loss_of(variant, model)
+    # Means of the labels: 0.7 and 0.8 of the model, 0.65 and 0.85 of the variant.
+    assert loss.dice == pytest.approx(0.75)
+    assert loss.change.mean == pytest.approx(0.0, abs=1e-12)
+    assert (loss.change.low, loss.change.high) == (pytest.approx(-0.05), pytest.approx(0.05))
+    assert loss.worst == pytest.approx(-0.05)
+    assert (loss.largest, loss.relabelled) == (0.2, pytest.approx(0.2))
+
+
+def test_images_too_large_for_probabilities_leave_the_largest_difference_out():
+    silent = replace(answer(0.8, 0.6), largest=None)
+    assert loss_of([silent, answer(0.8, 0.6, "b", 0.2)], [silent, silent]).largest == 0.2
+    assert loss_of([silent], [silent]).largest is None
+
+
+def test_metrics_are_those_of_a_model_file():
+    metrics = metrics_of([answer(0.8, 0.6, "a"), answer(1.0, 0.7, "b")])
+    assert metrics["cases"] == 2
+    assert metrics["labels"]["Front"]["dice"]["mean"] == pytest.approx(0.9)
+    assert metrics["labels"]["Front"]["dice"]["worst"] == 0.8
+
+
+@pytest.fixture(scope="module")
+def exchanged(model, tmp_path_factory):
+    """The model with its two labels exchanged."""
+    state = model.build_network().state_dict()
+    for name, tensor in state.items():
+        if name.startswith("output_block."):
+            state[name] = tensor[[0, 2, 1]]
+    folder = tmp_path_factory.mktemp("models") / "exchanged"
+    return ModelBundle.save(folder, replace(model.spec, id="exchanged"), {"m.safetensors": state}, "", "", dtype=torch.float32)
+
+
+def test_a_model_with_exchanged_labels_loses_what_can_be_computed_from_the_models_own_answers(model, exchanged, cases):
+    found = answer_cases(Way("model", model), [Way("again", model), Way("exchanged", exchanged)], cases[:2])
+    assert list(found) == ["model", "again", "exchanged"]
+    for case, same, again, other in zip(cases[:2], *found.values(), strict=True):
+        volume, reference = case.read(model.spec)
+        prediction = predict(volume, model, precision="float32")
+        front, back = (prediction.labels.array == value for value in (1, 2))
+        assert front.any() and back.any()
+        assert same.largest == same.relabelled == 0
+        assert again == same
+        assert other.relabelled == 1
+        assert other.largest == pytest.approx(np.abs(prediction.probabilities[1] - prediction.probabilities[2]).max(), abs=1e-5)
+        truth = reference.array == 1
+        assert same.dice["Front"] == pytest.approx(2 * (front & truth).sum() / (front.sum() + truth.sum()))
+        assert other.dice["Front"] == pytest.approx(2 * (back & truth).sum() / (back.sum() + truth.sum()))
+
+
+def test_half_precision_arithmetic_is_a_way_too(model, cases):
+    (found,) = answer_cases(Way("model", model), [Way("bfloat16", model, "bfloat16")], cases[:1])["bfloat16"]
+    assert 0 < found.largest < 0.2
+
+
+def test_a_case_that_cannot_be_read_is_named(model, cases, tmp_path):
+    (tmp_path / "label.nii.gz").write_bytes(b"nothing")
+    with pytest.raises(DatasetError, match=rf"^{cases[0].name}: "):
+        answer_cases(Way("model", model), [], [replace(cases[0], label=tmp_path / "label.nii.gz")])
+
+
+def test_times_are_of_each_way(model):
+    times = milliseconds_per_window([Way("float32", model), Way("bfloat16", model, "bfloat16")])
+    assert set(times) == {"float32", "bfloat16"}
+    assert all(0 < time < 10_000 for time in times.values())
