@@ -31,6 +31,9 @@ def stored_weights(state: Mapping[str, torch.Tensor], dtype: torch.dtype) -> dic
 
     Returns:
         Contiguous tensors on the processor. An 8-bit one is followed by its scales, bfloat16, of as many axes, 1 long where they are shared.
+
+    Raises:
+        ModelError: a value is larger than what it would be stored in can hold, or is to become an 8-bit integer and is not finite.
     """
     import torch
 
@@ -40,11 +43,11 @@ def stored_weights(state: Mapping[str, torch.Tensor], dtype: torch.dtype) -> dic
         value = value.detach().cpu().clone(memory_format=torch.contiguous_format)
         if not value.is_floating_point():
             stored[name] = value
-        elif dtype != torch.int8:
-            stored[name] = value.to(dtype)
-        elif value.ndim < 2:
-            stored[name] = value.half()
+        elif dtype != torch.int8 or value.ndim < 2:
+            stored[name] = _in_float(name, value, torch.float16 if dtype == torch.int8 else dtype)
         else:
+            if not bool(value.float().isfinite().all()):
+                raise ModelError(f"The weights '{name}' hold a number that is not finite, which 8 bits cannot store.")
             scale = _scales_for(value.float())
             stored[name] = (value.float() / scale.float()).round().clamp(-_LARGEST, _LARGEST).to(torch.int8)
             stored[name + SCALE] = scale
@@ -67,13 +70,29 @@ def full_weights(stored: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return weights
 
 
+def _in_float(name: str, value: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """The values in a float type. What is not finite from the start stays so."""
+    import torch
+
+    stored = value.to(dtype)
+    lost = value[stored.isinf() & value.isfinite()]
+    if lost.numel():
+        type_name, limit = str(dtype).removeprefix("torch."), torch.finfo(dtype).max
+        raise ModelError(
+            f"The weights '{name}' hold {float(lost.abs().max()):.4g}, which {type_name} cannot store: its largest number is {limit:.4g}. "
+            "Store the model in float32."
+        )
+    return stored
+
+
 def _scales_for(value: torch.Tensor) -> torch.Tensor:
     """bfloat16, whose range is that of float32, of as many axes as `value`: one a kernel, or one along the first axis where kernels are small."""
     import torch
 
     shared = range(2 if value.shape[2:].numel() >= _KERNEL_VALUES else 1, value.ndim)
     largest = value.abs().amax(tuple(shared), keepdim=True)
-    return torch.where(largest == 0, 1.0, largest / _LARGEST).bfloat16()
+    scales = (largest / _LARGEST).bfloat16()
+    return torch.where(scales == 0, 1.0, scales)
 
 
 def _checked_scales(name: str, value: torch.Tensor, stored: Mapping[str, torch.Tensor]) -> torch.Tensor:

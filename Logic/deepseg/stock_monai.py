@@ -11,6 +11,9 @@ from deepseg.networks.monai_networks import MONAI_NETWORKS
 from deepseg.spec import InputSpec, IntensityStep, ModelSpec, WindowSpec
 from deepseg.windows import GAUSSIAN_SIGMA
 
+_THEIRS = {"ChannelDropoutDynUNet": ("DynUNet", ("dropout",))}
+"""Networks of our own that differ from one of MONAI's in training only: that one, and the settings it has not or means otherwise."""
+
 
 def inference_config(spec: ModelSpec, eight_bits: bool = False) -> dict[str, Any]:
     """MONAI's config that does what `deepseg.preprocessing` and `deepseg.inference` do, with MONAI's own parts.
@@ -80,7 +83,7 @@ def inference_config(spec: ModelSpec, eight_bits: bool = False) -> dict[str, Any
 def _refuse_what_monai_has_not(spec: ModelSpec) -> None:
     window, rule = spec.window, spec.resampling
     reasons = {
-        f"the network {spec.network.name}, which is not one of its own": spec.network.name not in (*MONAI_NETWORKS, "DiNTS", "DynUNet"),
+        f"the network {spec.network.name}, which is not one of its own": spec.network.name not in (*MONAI_NETWORKS, "DiNTS", "DynUNet", *_THEIRS),
         f"an ensemble of {len(spec.weights)} members": len(spec.weights) > 1,
         f"cropping to '{spec.crop}'": spec.crop != "none",
         "resampling by nnU-Net's rule": any(spec.spacing_mm) and (rule.rule, rule.order, rule.back_order) != ("first_voxel", 1, 1),
@@ -111,9 +114,10 @@ def _datalist(input_count: int) -> str:
 
 
 def _network(spec: ModelSpec) -> dict[str, Any]:
-    kwargs = dict(spec.network.kwargs)
-    if spec.network.name != "DiNTS":
-        return {"network_def": {"_target_": spec.network.name, **kwargs}}
+    name, without = _THEIRS.get(spec.network.name, (spec.network.name, ()))
+    kwargs = {key: value for key, value in spec.network.kwargs.items() if key not in without}
+    if name != "DiNTS":
+        return {"network_def": {"_target_": name, **kwargs}}
     space = dict(kwargs.pop("dints_space"))
     arrays = {"dints_paths": space.pop("arch_code"), "dints_nodes": kwargs.pop("node_a")}
     code = [f"$np.asarray(@dints_paths[{n}])" for n in range(2)]

@@ -59,6 +59,32 @@ def test_tiny_and_huge_weights_keep_their_precision():
     torch.testing.assert_close(back, weight, rtol=0.01, atol=0)
 
 
+def test_kernels_too_small_to_be_told_from_zero_are_zero():
+    """A scale of 0 would be refused when the model is opened."""
+    stored = stored_weights({"fc.weight": torch.full((1, 4), 1e-44)}, torch.int8)
+    assert full_weights(stored)["fc.weight"].tolist() == [[0.0] * 4]
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "told"),
+    [
+        ([[1.0, -70000.0]], torch.float16, r"'head' hold 7e\+04, which float16 cannot store: its largest number is 6.55e\+04"),
+        ([70000.0], torch.int8, r"'head' hold 7e\+04, which float16 cannot store"),
+        ([[3.4e38]], torch.bfloat16, r"'head' hold 3.4e\+38, which bfloat16 cannot store"),
+        ([[1.0, float("inf")]], torch.int8, "'head' hold a number that is not finite"),
+    ],
+    ids=["float16", "one axis beside 8 bits", "bfloat16", "not finite in 8 bits"],
+)
+def test_a_value_that_its_type_cannot_hold_is_refused_by_the_name_of_its_tensor(values, dtype, told):
+    with pytest.raises(ModelError, match=told):
+        stored_weights({"fits": torch.tensor([1.0]), "head": torch.tensor(values)}, dtype)
+
+
+def test_the_largest_value_of_a_type_is_stored():
+    largest = torch.tensor([65504.0, -65504.0])
+    assert torch.equal(stored_weights({"head": largest}, torch.float16)["head"].float(), largest)
+
+
 @pytest.fixture(scope="module")
 def eight_bit_bundle(tmp_path_factory, tiny_spec, tiny_weights):
     folder = tmp_path_factory.mktemp("models") / "tiny"

@@ -146,7 +146,8 @@ def _leaf(network: nn.Module, layer: str) -> Iterator[list[torch.Tensor]]:
 
     def cut(module: nn.Module, inputs: object, output: torch.Tensor) -> torch.Tensor:
         heard.append(output.detach().requires_grad_(True))
-        return heard[-1]
+        # A copy, because what follows may write into its input (an activation, a sum).
+        return heard[-1].clone()
 
     hook = dict(network.named_modules())[layer].register_forward_hook(cut)
     try:

@@ -23,10 +23,16 @@ _STABILISER = 1e-6
 
 _LINEAR = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _NORMS = (nn.InstanceNorm2d, nn.InstanceNorm3d, nn.GroupNorm)
-_HELD = (nn.GELU, nn.SiLU, nn.ELU, nn.Mish, nn.Hardswish)
-"""Activations that are not straight on both sides of 0."""
+_HELD = (nn.GELU, nn.SiLU, nn.ELU, nn.Mish, nn.Hardswish, nn.BatchNorm2d, nn.BatchNorm3d)
+"""Activations that are not straight on both sides of 0; and batch norms, whose shift goes to the inputs then, as if they were part of the convolution
+before them (Motzkus et al. 2022, arXiv:2202.06621)."""
 _AS_THEY_ARE = (nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.Dropout, nn.Dropout2d, nn.Dropout3d, nn.Identity, nn.MaxPool2d, nn.MaxPool3d)
 _AS_THEY_ARE += (nn.AvgPool2d, nn.AvgPool3d, nn.Upsample, nn.PixelShuffle, nn.ConstantPad2d, nn.ConstantPad3d)
+_CONTAINERS = (nn.Sequential, nn.ModuleList)
+"""Which compute nothing themselves; one of a short cut may be empty."""
+_CANCELLING = "MedNeXtBlock"
+"""Its convolutions follow each other without an activation, so that parts that cancel each other grow from layer to layer: with random weights to
+1e8 times what they add up to, which is no map of anything."""
 
 
 @contextmanager
@@ -40,7 +46,7 @@ def relevance_rules(network: nn.Module) -> Iterator[None]:
         for name, part in network.named_modules():
             rule = _rule_for(part)
             if rule is None:
-                if not list(part.children()):
+                if _computes_by_itself(part):
                     raise ExplanationError(
                         f"There is no rule of relevance for the network's layer '{name}' ({type(part).__name__}). Choose another method."
                     )
@@ -58,6 +64,13 @@ def _rule_for(part: nn.Module) -> Callable[[torch.Tensor], torch.Tensor] | None:
     if isinstance(part, _HELD):
         return partial(_held, type(part).forward.__get__(part))
     return type(part).forward.__get__(part) if isinstance(part, _AS_THEY_ARE) else None
+
+
+def _computes_by_itself(part: nn.Module) -> bool:
+    """Whether a part without a rule is more than its parts."""
+    if any(kind.__name__ == _CANCELLING for kind in type(part).__mro__):
+        return True
+    return not list(part.children()) and not isinstance(part, _CONTAINERS)
 
 
 def _linear(layer: nn.Module, values: torch.Tensor) -> torch.Tensor:
@@ -95,7 +108,8 @@ def _norm(layer: nn.Module, values: torch.Tensor) -> torch.Tensor:
 
 
 def _held(forward: Callable[[torch.Tensor], torch.Tensor], values: torch.Tensor) -> torch.Tensor:
-    return _times(values, forward(values))
+    # A copy, because a layer may write into its input.
+    return _times(values, forward(values.clone()))
 
 
 def _times(linear: torch.Tensor, output: torch.Tensor) -> torch.Tensor:

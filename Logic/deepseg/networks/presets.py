@@ -167,7 +167,7 @@ def _high_res_net(task: Task) -> dict[str, Any]:
 
 def _mednext(task: Task) -> dict[str, Any]:
     task.require(16)
-    return {**task.common, "init_filters": 32, "kernel_size": 3, "deep_supervision": True}
+    return {**task.common, "init_filters": 32, "kernel_size": 3, "use_residual_connection": True, "deep_supervision": True}
 
 
 def _segresnet(task: Task) -> dict[str, Any]:

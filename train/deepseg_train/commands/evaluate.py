@@ -19,6 +19,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("evaluate", help="compare a model's segments, or label files made elsewhere, with reference labels")
     parser.add_argument("model", nargs="?", help="name of an installed model, or a model's folder; with --predictions only its labels' names count")
     parser.add_argument("--predictions", type=Path, help="folder of label files NAME.nii.gz to evaluate instead of running a model")
+    parser.add_argument("--mirror", action="store_true", help="average the model's answers to mirrored images, as `deepseg segment --mirror`")
     parser.add_argument("--data", type=Path, required=True, help="dataset: a folder in MSD, nnU-Net or BIDS layout, or a CSV file")
     parser.add_argument("--patient", help="whose a case is: a column, or a regular expression with one group (default: as the layout tells)")
     parser.add_argument("--table", type=Path, help="CSV or TSV with columns to add, keyed by 'name' or 'participant_id'")
@@ -96,7 +97,7 @@ def _findings(options: argparse.Namespace) -> Findings:
         answers.refuse_missing(cases)
         name, bundle = options.predictions.resolve().name, None
     else:
-        answers, name = ModelAnswers(bundle), bundle.spec.id
+        answers, name = ModelAnswers(bundle, options.mirror), bundle.spec.id
     if name in others:
         raise DatasetError(f"A table of --against has the name of what is evaluated, {name}; rename the file.")
     rows = rows_of(answers, cases)

@@ -55,5 +55,11 @@ def _completed(model: Mapping[str, Any]) -> Any:
     channels = len(model["labels"]) + (model["output"]["activation"] == "softmax")
     spacing = tuple(side or 1.0 for side in model.get("spacing_mm", (1.0, 1.0, 1.0)))
     given = network.get("kwargs", {})
-    kwargs = completed_kwargs(network["name"], given, channels=len(model["inputs"]), labels=channels, window=tuple(window), spacing=spacing)
+    try:
+        kwargs = completed_kwargs(network["name"], given, channels=len(model["inputs"]), labels=channels, window=tuple(window), spacing=spacing)
+    except ModelError:
+        if not given:
+            raise
+        # No preset suits this window; the settings may.
+        return network
     return {**network, "kwargs": kwargs}

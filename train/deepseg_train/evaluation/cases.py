@@ -57,9 +57,13 @@ class Answers(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ModelAnswers:
-    """A model's, with probabilities, in float32 as `api.segment` gives them when it is asked for both."""
+    """A model's, with probabilities, in float32 as `api.segment` gives them when it is asked for both.
+
+    `mirror`: of mirrored images as well, averaged.
+    """
 
     bundle: api.ModelBundle
+    mirror: bool = False
 
     @property
     def labels(self) -> tuple[api.Label, ...]:
@@ -70,7 +74,7 @@ class ModelAnswers:
             volume, reference = case.read_image(), read_labels(case.label, case, self.labels)
             if not volume.geometry.is_close(reference.geometry):
                 raise VolumeError(f"the image's and the labels' grids {_sizes(volume.geometry, reference.geometry)} differ in shape or place.")
-            prediction = api.segment(volume, self.bundle)
+            prediction = api.segment(volume, self.bundle, mirror=self.mirror)
         return Answer(prediction.labels, reference, prediction.probabilities)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from time import perf_counter
 from typing import Any
 
@@ -12,7 +13,9 @@ from lightning.pytorch.callbacks import Callback
 class DataTime(Callback):
     """Logs for each epoch how many seconds the steps took ('time/steps') and how many were waited for data in between ('time/data').
 
-    Prints both at the end of the first epoch of a start. On a GPU a step ends when its work is handed over, so waiting for the GPU may
+    Prints both, and how long the other epochs will take, at the end of the first epoch of a start.
+
+    On a GPU a step ends when its work is handed over, so waiting for the GPU may
     count as either; waiting for data that is less than the time of steps by far is true on any device.
     """
 
@@ -38,8 +41,13 @@ class DataTime(Callback):
         pl_module.log_dict({"time/data": self.data, "time/steps": self.steps}, sync_dist=True)
         if not self._told and trainer.is_global_zero:
             share = self.data / max(self.data + self.steps, 1e-9)
-            print(f"\nFirst epoch: {self.steps:.1f} s of steps, {self.data:.1f} s waited for data ({share:.0%}).", flush=True)
+            print(f"\nFirst epoch: {self.steps:.1f} s of steps, {self.data:.1f} s waited for data ({share:.0%}).{self._left(trainer)}", flush=True)
         self._told = True
+
+    def _left(self, trainer: lightning.Trainer) -> str:
+        epochs = (trainer.max_epochs or 0) - trainer.current_epoch - 1
+        minutes = round(epochs * (self.data + self.steps) / 60)
+        return f" The other {epochs} take about {timedelta(minutes=minutes)} (hours:minutes:seconds) at this pace." if epochs > 0 else ""
 
     def _lap(self) -> float:
         before, self._since = self._since, perf_counter()
