@@ -58,14 +58,19 @@ class SegmentationModule(lightning.LightningModule):
             module.eval()
 
     def training_step(self, batch: dict[str, torch.Tensor], index: int) -> torch.Tensor:
+        loss = self.loss_of(batch)
+        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch["image"]), sync_dist=True)
+        l1 = self.settings.optimizer.l1
+        return loss + l1 * l1_of(self.network) if l1 else loss
+
+    def loss_of(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """The loss of a batch, a scalar: of its labels, and of the teacher's answers where there is one."""
         heads = heads_of(self.network(self.images(batch["image"]))).float()
         loss = self._of_labels(heads, batch)
         for teacher in self.teachers:
             weight = self.settings.distillation.weight
             loss = (1 - weight) * loss + weight * teacher.loss(heads[:, 0], batch["image"])
-        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch["image"]), sync_dist=True)
-        l1 = self.settings.optimizer.l1
-        return loss + l1 * l1_of(self.network) if l1 else loss
+        return loss
 
     def _of_labels(self, heads: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         loss = self.loss(heads, batch["label"].long())

@@ -65,12 +65,12 @@ def test_the_truth_is_the_best_answer(name, overlapping):
 @every_loss
 @both_kinds
 def test_the_slope_is_that_of_the_value(name, overlapping):
-    """Against differences, in double precision."""
+    """Against differences along random directions, in double precision."""
     generator = torch.Generator().manual_seed(1)
     logits = torch.randn((1, 3, 4, 3, 2), generator=generator, dtype=torch.float64, requires_grad=True)
     target = torch.randint(0, 2 if overlapping else 3, (1, 3 if overlapping else 1, 4, 3, 2), generator=generator)
     loss = built(name, overlapping)
-    assert torch.autograd.gradcheck(lambda x: loss(x, target), logits, eps=1e-6, atol=1e-5)
+    assert torch.autograd.gradcheck(lambda x: loss(x, target), logits, eps=1e-6, atol=1e-5, fast_mode=True)
 
 
 @every_loss

@@ -1,0 +1,63 @@
+"""The loss of a batch: of labels, of blended labels, and of a teacher."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from deepseg import api
+from deepseg_train.config import load_config
+from deepseg_train.training.distillation import DistillationSettings
+from deepseg_train.training.module import SegmentationModule
+from deepseg_train.training.optimizers import OptimizerSettings
+
+
+@pytest.fixture(scope="module")
+def config(small_config):
+    loaded = load_config(small_config)
+    return replace(loaded, training=replace(loaded.training, precision="32-true"))
+
+
+@pytest.fixture
+def batch():
+    generator = torch.Generator().manual_seed(0)
+    label, other = (torch.randint(0, 3, (2, 1, 16, 16, 16), generator=generator) for _ in range(2))
+    return {"image": torch.randn(2, 1, 16, 16, 16, generator=generator), "label": label, "label_mixed": other}
+
+
+def made(config):
+    torch.manual_seed(0)
+    return SegmentationModule(config, 10)
+
+
+def test_blended_patches_have_the_loss_of_both_labels_by_their_shares(config, batch):
+    module, mixed = made(config), batch.pop("label_mixed")
+    of_label, of_mixed = (module.loss_of({**batch, "label": label}).item() for label in (batch["label"], mixed))
+    both = module.loss_of({**batch, "label_mixed": mixed, "mix": torch.tensor([0.25, 0.25])}).item()
+    assert abs(of_label - of_mixed) > 1e-4
+    assert both == pytest.approx(0.75 * of_label + 0.25 * of_mixed, rel=1e-5)
+
+
+def test_a_teacher_has_its_share_of_the_loss_and_is_no_part_of_the_student(config, batch, tmp_path):
+    del batch["label_mixed"]
+    plain = made(config)
+    api.ModelBundle.save(tmp_path / "teacher", config.spec, {"model.safetensors": plain.network.state_dict()}, "card", "licence")
+    taught = made(replace(config, distillation=DistillationSettings(str(tmp_path / "teacher"), weight=0.25)))
+    alone = made(replace(config, distillation=DistillationSettings(str(tmp_path / "teacher"), weight=1.0)))
+    # The teacher has the student's own weights but for their storage in half precision, so that its part of the loss is nearly nothing.
+    assert alone.loss_of(batch).item() == pytest.approx(0, abs=1e-3)
+    assert taught.loss_of(batch).item() == pytest.approx(0.75 * plain.loss_of(batch).item(), abs=1e-3)
+    assert taught.state_dict().keys() == plain.state_dict().keys()
+
+
+def test_frozen_layers_have_no_gradient_and_go_on_in_evaluation_mode(config, batch):
+    del batch["label_mixed"]
+    module = made(replace(config, optimizer=OptimizerSettings(freeze=("input_block.*",))))
+    module.loss_of(batch).backward()
+    named = dict(module.network.named_parameters())
+    assert named["input_block.conv1.conv.weight"].grad is None
+    assert named["bottleneck.conv1.conv.weight"].grad.abs().max() > 0
+    assert module.network.input_block.conv1.conv in module.frozen
+    optimizer = module.configure_optimizers()["optimizer"]
+    trained = sum(len(group["params"]) for group in optimizer.param_groups)
+    assert trained == sum(not name.startswith("input_block.") for name in named)
