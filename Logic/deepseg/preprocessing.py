@@ -92,14 +92,30 @@ def grid_of(geometry: Geometry, spec: ModelSpec) -> Geometry:
 
 
 def prepare_labels(labels: LabelMap, spec: ModelSpec) -> torch.Tensor:
-    """Bring a label map to the model's grid, for models that crop nothing: int64 (I, J, K), each voxel the label with most weight there."""
+    """Bring a label map to the model's grid, for models that crop nothing: (I, J, K), each voxel the label with most weight there.
+
+    The numbers are uint8, or int32 where the model has more than 255 labels.
+    """
     orientation = labels.geometry.orientation_to(spec.orientation)
-    array = torch.from_numpy(np.ascontiguousarray(orientation.apply(labels.array)).astype(np.int64))
+    kind = np.uint8 if len(spec.labels) < 256 else np.int32
+    array = torch.from_numpy(np.ascontiguousarray(orientation.apply(labels.array), dtype=kind))
     _, there, _ = _grids(labels.geometry.reoriented(orientation), spec)
     if there.changes_nothing:
         return array
-    one_hot = torch.nn.functional.one_hot(array, len(spec.labels) + 1).movedim(-1, 0).float()
-    return there.resample(one_hot).argmax(0)
+    # One after the other: all labels' weights at once would take hundreds of bytes a voxel. Background comes first and wins where all are equal.
+    result = most = None
+    for value in range(len(spec.labels) + 1):
+        mask = array == value
+        if value and not mask.any():
+            continue
+        weight = there.resample(mask[None].float())[0]
+        if most is None:
+            result, most = torch.zeros(weight.shape, dtype=array.dtype), weight
+            continue
+        more = weight > most
+        result.masked_fill_(more, value)
+        most = torch.maximum(most, weight)
+    return result
 
 
 def _grids(source: Geometry, spec: ModelSpec) -> tuple[Geometry, GridSampler, GridSampler]:

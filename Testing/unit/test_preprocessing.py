@@ -21,9 +21,9 @@ from monai.transforms import (
 from deepseg.errors import ModelError, VolumeError
 from deepseg.geometry import Geometry
 from deepseg.normalisation import NORMALISATIONS, normalise
-from deepseg.preprocessing import prepare, prepare_labels
+from deepseg.preprocessing import _grids, prepare, prepare_labels
 from deepseg.spec import InputSpec, IntensityStep
-from deepseg.volume import LabelMap, Volume
+from deepseg.volume import Label, LabelMap, Volume
 from phantoms import awkward_grid, numbered_volume, turn
 
 
@@ -141,7 +141,7 @@ def test_a_segment_comes_back_at_the_same_place_and_side(name, tiny_spec):
     left = (np.linalg.norm(ras - (-6.0, -1.0, 2.0), axis=-1) < 4.5).astype(np.uint8)
     labels = LabelMap(right + 2 * left, geometry, ())
     prepared = prepare(blobs(geometry), tiny_spec)
-    on_model_grid = torch.nn.functional.one_hot(prepare_labels(labels, tiny_spec), 3).movedim(-1, 0)
+    on_model_grid = torch.nn.functional.one_hot(prepare_labels(labels, tiny_spec).long(), 3).movedim(-1, 0)
     assert tuple(on_model_grid.shape[1:]) == prepared.geometry.shape
     returned = restore(on_model_grid, prepared).argmax(0)
     for value in (1, 2):
@@ -157,7 +157,35 @@ def test_labels_on_the_models_grid_are_only_reordered(tiny_spec):
     moved = prepare_labels(LabelMap(array, geometry, ()), tiny_spec)
     orientation = geometry.orientation_to(tiny_spec.orientation)
     np.testing.assert_array_equal(moved.numpy(), orientation.apply(array))
-    assert moved.dtype == torch.int64
+    assert moved.dtype == torch.uint8
+
+
+@pytest.mark.parametrize("order", [1, 3])
+@pytest.mark.parametrize("name", ["finer", "oblique, thick slices, left-handed"])
+def test_labels_resampled_one_by_one_are_those_with_most_weight(name, order, tiny_spec):
+    """Against all labels' weights side by side; a label that is nowhere, and a model with more labels than a byte holds."""
+    geometry = GRIDS[name]
+    array = np.random.default_rng(1).integers(0, 6, geometry.shape).astype(np.uint8)
+    array[array == 3] = 0
+    labels = tuple(Label(n, f"label {n}", (1.0, 0.0, 0.0)) for n in range(1, 7))
+    spec = replace(tiny_spec, labels=labels, resampling=replace(tiny_spec.resampling, order=order))
+    orientation = geometry.orientation_to(spec.orientation)
+    one_hot = torch.nn.functional.one_hot(torch.from_numpy(orientation.apply(array).astype(np.int64)), 7).movedim(-1, 0).float()
+    _, there, _ = _grids(geometry.reoriented(orientation), spec)
+    expected = there.resample(one_hot).argmax(0)
+    found = prepare_labels(LabelMap(array, geometry, labels), spec)
+    assert not there.changes_nothing
+    assert found.dtype == torch.uint8
+    # Sums of cubic weights are rounded differently side by side.
+    assert (found != expected).float().mean() <= (0 if order == 1 else 1e-4)
+    many = replace(spec, labels=tuple(Label(n, f"label {n}", (1.0, 0.0, 0.0)) for n in range(1, 301)))
+    high = LabelMap(array.astype(np.uint16) * 50, geometry, many.labels)
+    assert torch.equal(prepare_labels(high, many), found.to(torch.int32) * 50)
+
+
+def test_a_label_map_without_labels_stays_empty(tiny_spec):
+    geometry = GRIDS["oblique, thick slices, left-handed"]
+    assert not prepare_labels(LabelMap(np.zeros(geometry.shape, np.uint8), geometry, ()), tiny_spec).any()
 
 
 def test_probabilities_still_sum_to_one_after_the_way_back(tiny_spec):

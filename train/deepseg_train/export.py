@@ -19,7 +19,7 @@ from deepseg_train.errors import ConfigError
 from deepseg_train.evaluation import evaluate_cases, summarise, table, write_rows
 from deepseg_train.evaluation.card import licence_text, model_card
 from deepseg_train.losses import LossSettings
-from deepseg_train.training.run_folder import BEST, SPLIT, VERSIONS, open_finished
+from deepseg_train.training.run_folder import BEST, DATA, SPLIT, VERSIONS, open_finished
 
 
 def export(runs: Sequence[Path], data: Path, folder: Path) -> api.ModelBundle:
@@ -70,7 +70,7 @@ def _of_run(config: TrainConfig, run: Path, checkpoint: dict[str, Any]) -> dict[
     averaged = f"exponential moving average ({config.training.ema_decay})" if config.training.ema_decay else "of the last step"
     found = {
         "seed": config.training.seed,
-        "started from": config.start_from or "random weights",
+        "started from": _model(config.start_from, run, "start_from") if config.start_from else "random weights",
         "epochs": f"best of validation at epoch {checkpoint['epoch'] + 1} of {config.training.epochs}",
         "steps": checkpoint["global_step"],
         "loss": loss_in_words(config.loss),
@@ -78,8 +78,13 @@ def _of_run(config: TrainConfig, run: Path, checkpoint: dict[str, Any]) -> dict[
         "versions": ", ".join(f"{name} {number}" for name, number in json.loads((run / VERSIONS).read_text(encoding="utf-8")).items()),
     }
     if config.distillation:
-        found["teacher"] = f"{config.distillation.teacher}, {config.distillation.weight:.0%} of the loss"
+        found["teacher"] = f"{_model(config.distillation.teacher, run, 'teacher')}, {config.distillation.weight:.0%} of the loss"
     return found
+
+
+def _model(given: str, run: Path, key: str) -> str:
+    """A model by its name and hash; where it lay is nobody else's business."""
+    return f"{Path(given).name} ({json.loads((run / DATA).read_text(encoding='utf-8'))[key][:12]})"
 
 
 def loss_in_words(loss: LossSettings) -> str:

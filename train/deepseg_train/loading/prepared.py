@@ -27,6 +27,7 @@ from deepseg.preprocessing import prepare, prepare_labels
 from deepseg.spec import ModelSpec
 from deepseg_train.data import Case
 from deepseg_train.errors import DatasetError
+from deepseg_train.loading.room import Room, working_bytes
 
 _PLACES_PER_LABEL = 2000
 
@@ -36,7 +37,7 @@ class PreparedArrays(NamedTuple):
 
     Attributes:
         image: float32 (C, I, J, K).
-        label: (1, I, J, K), uint8, or int16 where a label's value is above 255.
+        label: (1, I, J, K), uint8, or int32 where the model has more than 255 labels.
         places: int32 (n, 4), some voxels of labels: rows of label value, I, J, K; at most 2000 of a label.
     """
 
@@ -52,14 +53,14 @@ class PreparedCases(Dataset):
     """
 
     def __init__(self, cases: Sequence[Case], spec: ModelSpec, cache: Path | None = None, memory_bytes: float | None = None) -> None:
-        """Read all cases, several at a time.
+        """Read all cases, as many at a time as memory lets be worked on.
 
         Args:
             cases: what to read.
             spec: the model.
             cache: folder for the arrays that do not fit in memory. What it holds already, of the same files and for a model that prepares
                 alike, is taken as it is. None keeps everything in memory.
-            memory_bytes: how much memory may be taken before the folder is; None for half of what is free.
+            memory_bytes: how much memory may be taken before the folder is; None for half of what is free, shared among the processes of this machine.
 
         Raises:
             DatasetError: lists each bad case with its reason.
@@ -115,19 +116,21 @@ class _Store:
     def __init__(self, spec: ModelSpec, cache: Path | None, memory_bytes: float | None) -> None:
         self.spec = spec
         self.cache = cache
-        # Where nobody tells how much is free, the files are the safe way.
-        self.left = memory_bytes if memory_bytes is not None else (free_bytes(torch.device("cpu")) or 0) / 2
+        # Where nobody tells how much is free, the files are the safe way, and one case after the other.
+        half = (free_bytes(torch.device("cpu")) or 0) / 2 / _processes_here()
+        self.left = memory_bytes if memory_bytes is not None else half
         self.lock = threading.Lock()
+        self.room = Room(half)
 
     def keep(self, case: Case) -> PreparedArrays | _InFiles | VolumeError:
         """Read and keep a case; what is wrong with it is returned, so that all problems can be told at once."""
         try:
             if self.cache is None:
-                return _prepared(case, self.spec)
+                return self._read(case)
             files = _InFiles(self.cache / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', case.name)}-{_fingerprint(case, self.spec)}")
             if files.whole:
                 return files
-            arrays = _prepared(case, self.spec)
+            arrays = self._read(case)
         except VolumeError as error:
             return error
         if self._fits(arrays):
@@ -136,28 +139,40 @@ class _Store:
         files.write(arrays)
         return files
 
+    def _read(self, case: Case) -> PreparedArrays:
+        with self.room.taken(working_bytes(case, self.spec)):
+            return _prepared(case, self.spec)
+
     def _fits(self, arrays: PreparedArrays) -> bool:
+        size = sum(array.nbytes for array in arrays)
         with self.lock:
-            self.left -= sum(array.nbytes for array in arrays)
-            return self.left >= 0
+            if size > self.left:
+                return False
+            self.left -= size
+            return True
+
+
+def _processes_here() -> int:
+    """Processes of this training on this machine: `torchrun` tells them, and Lightning's own launcher, which knows one machine only, all."""
+    return max(int(os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("WORLD_SIZE") or 1), 1)
 
 
 def _prepared(case: Case, spec: ModelSpec) -> PreparedArrays:
     volume, labels = case.read(spec)
     label = prepare_labels(labels, spec)
-    kind = torch.uint8 if int(label.max()) < 256 else torch.int16
-    return PreparedArrays(prepare(volume, spec).tensor.contiguous(), label.to(kind).unsqueeze(0), _places(label.numpy()))
+    return PreparedArrays(prepare(volume, spec).tensor.contiguous(), label.unsqueeze(0), _places(label.numpy()))
 
 
 def _places(label: np.ndarray) -> torch.Tensor:
     """Voxels of each label; the same ones each time."""
-    found = np.argwhere(label > 0)
-    values = label[tuple(found.T)]
-    rows = np.column_stack([values, found]).astype(np.int32)
-    rng = np.random.default_rng(0)
-    of_labels = [rows[values == value] for value in np.unique(values)]
-    some = [of if len(of) <= _PLACES_PER_LABEL else rng.choice(of, _PLACES_PER_LABEL, replace=False) for of in of_labels]
-    return torch.from_numpy(np.concatenate([rows[:0], *some]))
+    rng, flat = np.random.default_rng(0), label.reshape(-1)
+    rows = [np.empty((0, 4), np.int32)]
+    for value in range(1, int(flat.max()) + 1):
+        # Numbers of voxels, one label after the other: three coordinates for each labelled voxel would be larger than the case.
+        found = np.flatnonzero(flat == value)
+        some = found if len(found) <= _PLACES_PER_LABEL else rng.choice(found, _PLACES_PER_LABEL, replace=False)
+        rows.append(np.column_stack([np.full(len(some), value), *np.unravel_index(some, label.shape)]).astype(np.int32))
+    return torch.from_numpy(np.concatenate(rows))
 
 
 def _fingerprint(case: Case, spec: ModelSpec) -> str:

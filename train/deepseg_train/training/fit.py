@@ -4,23 +4,39 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import lightning
+import torch
 from lightning.pytorch import callbacks
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from torch.utils.data import DataLoader
 
 from deepseg.heap import freed_memory_kept, large_blocks_kept
 from deepseg_train.config import TrainConfig
 from deepseg_train.data import open_dataset
 from deepseg_train.data.split import load_split
-from deepseg_train.loading import PreparedCases, training_loader, validation_loader
+from deepseg_train.errors import ConfigError
+from deepseg_train.loading import PreparedCases, TrainingLoader, training_loader, validation_loader
 from deepseg_train.training.data_time import DataTime
 from deepseg_train.training.module import SegmentationModule
-from deepseg_train.training.run_folder import BEST, CACHE, LAST, SPLIT, open_run, record_data, wait_for_first_process
+from deepseg_train.training.moving_average import MovingAverage
+from deepseg_train.training.run_folder import (
+    BEST,
+    CACHE,
+    FINISHED,
+    LAST,
+    SPLIT,
+    finish,
+    only_one,
+    open_run,
+    read_run,
+    record_inputs,
+    wait_for_first_process,
+)
 
 
 def fit(
@@ -41,37 +57,53 @@ def fit(
 
     Raises:
         ConfigError: the config is wrong, or `run` holds a run with another config.
-        DatasetError: the data has problems; all are listed.
+        DatasetError: the data has problems, which are all listed, or is not what `run` began with.
     """
     world, rank = _world(processes)
-    if rank > 0:
+    if rank == 0:
+        config = open_run(config_path, run, values)
+    else:
         wait_for_first_process(run)
-    config = open_run(config_path, run, values)
+        config = read_run(run)
+    if (run / FINISHED).exists():
+        print(f"The run {run} is finished; its weights are in {run / BEST}.", flush=True)
+        return run / BEST
     settings, spec = config.training, config.spec
     split = load_split(run / SPLIT, open_dataset(data, patient=config.patient).cases)
-    record_data(run, [*split["train"], *split["validation"]])
-    lightning.seed_everything(settings.seed, verbose=False)
-    if rank == 0:
-        print(f"Reading and checking {len(split['train'])} training and {len(split['validation'])} validation cases ...", flush=True)
-    loader = training_loader(config, split["train"], world, rank, cache or run / CACHE)
-    steps = len(loader) // settings.accumulate
-    module = SegmentationModule(config, max(steps, 1))
-    trainer = _trainer(config, run, world, extra_callbacks)
-    last = run / LAST
-    if last.exists() and rank == 0:
-        print(f"Going on from {last}.", flush=True)
-    validation = validation_loader(PreparedCases(split["validation"], spec, cache or run / CACHE))
-    # Lightning's advice on its own products is no news of the run.
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    with freed_memory_kept(), large_blocks_kept():
-        trainer.fit(module, loader, validation, ckpt_path=str(last) if last.exists() else None, weights_only=True)
-    if not (run / BEST).exists() and rank == 0:
-        # No epoch was validated; the last weights are the only ones.
-        shutil.copyfile(last, run / BEST)
-    if rank == 0:
-        best = module.trainer.checkpoint_callbacks[0].best_model_score
-        print(f"Best validation Dice {float(best):.4f}; weights in {run / BEST}." if best is not None else f"Weights in {run / BEST}.", flush=True)
+    for part in ("train", "validation"):
+        if not split[part]:
+            raise ConfigError(f"The split {config.split} has no case in its part {part}; training needs at least one.")
+    with only_one(run) if rank == 0 else nullcontext():
+        # Lightning's advice on its own products is no news of the run.
+        logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+        lightning.seed_everything(settings.seed, verbose=False)
+        module = SegmentationModule(config)
+        record_inputs(run, [*split["train"], *split["validation"]], config)
+        if rank == 0:
+            print(f"Reading and checking {len(split['train'])} training and {len(split['validation'])} validation cases ...", flush=True)
+        loader = training_loader(config, split["train"], world, rank, cache or run / CACHE)
+        validation = validation_loader(PreparedCases(split["validation"], spec, cache or run / CACHE))
+        trainer = _trainer(config, run, world, extra_callbacks)
+        _train(trainer, module, loader, validation, run / LAST)
+        if rank == 0:
+            score = trainer.checkpoint_callbacks[0].best_model_score
+            finish(run, trainer.current_epoch)
+            print(f"Best validation Dice {float(score):.4f}; weights in {run / BEST}.", flush=True)
     return run / BEST
+
+
+def _train(trainer: lightning.Trainer, module: SegmentationModule, loader: TrainingLoader, validation: DataLoader, last: Path) -> None:
+    goes_on = last.exists()
+    if goes_on and trainer.is_global_zero:
+        print(f"Going on from {last}.", flush=True)
+    try:
+        with freed_memory_kept(), large_blocks_kept():
+            trainer.fit(module, loader, validation, ckpt_path=str(last) if goes_on else None, weights_only=True)
+    except SystemExit as end:
+        # Lightning's answer to Ctrl-C.
+        if trainer.interrupted:
+            raise KeyboardInterrupt from end
+        raise
 
 
 def _world(processes: int) -> tuple[int, int]:
@@ -92,13 +124,15 @@ def _trainer(config: TrainConfig, run: Path, world: int, extra: Sequence[callbac
         *extra,
     ]
     if settings.ema_decay is not None:
-        kept.insert(0, callbacks.EMAWeightAveraging(decay=settings.ema_decay, update_starting_at_step=0))
+        kept.insert(0, MovingAverage(settings.ema_decay))
     if settings.early_stopping_epochs is not None:
         kept.append(callbacks.EarlyStopping(**watched, patience=max(settings.early_stopping_epochs // settings.validate_every_epochs, 1)))
     nodes = int(os.environ.get("WORLD_SIZE", world)) // int(os.environ.get("LOCAL_WORLD_SIZE", world))
     return lightning.Trainer(
         max_epochs=settings.epochs,
-        accelerator="auto",
+        # On Apple's GPUs the networks' layers are not all there.
+        accelerator="gpu" if torch.cuda.is_available() else "cpu",
+        benchmark=True,
         devices=world // nodes,
         num_nodes=nodes,
         strategy="ddp" if world > 1 else "auto",

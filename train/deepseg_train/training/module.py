@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
 from torch import nn
 
+from deepseg.errors import ModelError
 from deepseg.fast_network import replace_instance_norms
 from deepseg.inference import infer_logits
 from deepseg.metrics import dice
@@ -16,6 +18,7 @@ from deepseg.networks import build_network
 from deepseg.networks.heads import heads_of
 from deepseg.uncertainty.samplers.learned_variance import spread_block
 from deepseg_train.config import TrainConfig
+from deepseg_train.errors import ConfigError
 from deepseg_train.losses import DeepSupervisionLoss, NoisyLogitsLoss
 from deepseg_train.training.distillation import Teacher
 from deepseg_train.training.fast_network import prepare_images, prepare_network
@@ -33,11 +36,10 @@ class SegmentationModule(lightning.LightningModule):
         ConfigError: a pattern fits no parameter, or the model to start from or the teacher does not fit.
     """
 
-    def __init__(self, config: TrainConfig, steps_per_epoch: int) -> None:
+    def __init__(self, config: TrainConfig) -> None:
         super().__init__()
         self.spec = config.spec
         self.settings = config
-        self.steps_per_epoch = steps_per_epoch
         self.network = build_network(config.spec.network.name, config.spec.network.kwargs)
         if config.start_from:
             start_from(self.network, config.start_from)
@@ -49,11 +51,16 @@ class SegmentationModule(lightning.LightningModule):
         self.loss = kind(config.loss, overlapping=config.spec.overlapping, spacing_mm=spacing)
         # In a list, so that the teacher is none of the parts that are trained, averaged and stored.
         self.teachers = [Teacher(config.distillation, config.spec)] if config.distillation else []
+        self._try_window()
 
     def on_train_epoch_start(self) -> None:
         """Everything random in an epoch follows from the run's seed and the epoch, so that a run that goes on is the run it would have been."""
-        lightning.seed_everything(self.settings.training.seed * 100_003 + self.current_epoch * 101 + self.global_rank, verbose=False)
+        drawn = np.random.SeedSequence([self.settings.training.seed, self.current_epoch, self.global_rank])
+        lightning.seed_everything(int(drawn.generate_state(1)[0]), verbose=False)
         self.loss.at_epoch(self.current_epoch)
+        if self.current_epoch + 1 == self.settings.training.epochs:
+            # The last epoch has the lowest learning rate; its weights are always a candidate.
+            self.trainer.check_val_every_n_epoch = 1
         for module in self.frozen:
             module.eval()
 
@@ -81,23 +88,38 @@ class SegmentationModule(lightning.LightningModule):
 
     def validation_step(self, case: dict[str, torch.Tensor], index: int) -> None:
         """Whole cases, one at a time, through DeepSeg's own inference."""
-        logits = infer_logits(self.network, case["image"][0], self.spec)
+        try:
+            predicted = infer_logits(self.network, case["image"][0], self.spec).argmax(0).cpu().numpy()
+        except ModelError as error:
+            rate = self.settings.optimizer.learning_rate
+            raise ConfigError(
+                f"The training went astray in epoch {self.current_epoch + 1}: {error} Lower optimizer.learning_rate ({rate:g})."
+            ) from error
         reference = case["label"][0, 0].cpu().numpy()
-        if self.spec.overlapping:
-            found = [(logits[n] > 0).cpu().numpy() for n in range(len(self.spec.labels))]
-            true = [(reference >> n & 1).astype(bool) for n in range(len(self.spec.labels))]
-        else:
-            predicted = logits.argmax(0).cpu().numpy()
-            found, true = ([array == label.value for label in self.spec.labels] for array in (predicted, reference))
-        scores = [dice(a, b) for a, b in zip(found, true, strict=True)]
+        scores = [dice(predicted == label.value, reference == label.value) for label in self.spec.labels]
         for label, score in zip(self.spec.labels, scores, strict=True):
             self.log(f"validation/dice_{label.value}", score, batch_size=1, prog_bar=True, sync_dist=True)
         self.log("validation/dice", sum(scores) / len(scores), batch_size=1, sync_dist=True)
 
     def configure_optimizers(self) -> dict[str, Any]:
         optimizer = optimizer_of(self.network, self.settings.optimizer, list(self.loss.parameters()))
-        rate = rate_of(self.settings.schedule, self.steps_per_epoch, self.settings.training.epochs)
+        epochs = self.settings.training.epochs
+        rate = rate_of(self.settings.schedule, int(self.trainer.estimated_stepping_batches) // epochs, epochs)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": torch.optim.lr_scheduler.LambdaLR(optimizer, rate), "interval": "step"}}
+
+    def _try_window(self) -> None:
+        """Refuse a network, window and loss that do not fit each other before any case is read."""
+        spec, count = self.spec, min(self.settings.training.batch_size, 2)
+        before = [buffer.clone() for buffer in self.network.buffers()]
+        try:
+            with torch.no_grad():
+                heads = heads_of(self.network(self.images(torch.zeros(count, len(spec.inputs), *spec.window.size))))
+                self.loss(heads.float(), torch.zeros(count, 1, *spec.window.size, dtype=torch.long))
+        except (RuntimeError, ValueError, ModelError) as error:
+            reason = " ".join(str(error).split())
+            raise ConfigError(f"The network {spec.network.name} cannot be trained on windows of {spec.window.size} voxels: {reason}") from error
+        for buffer, value in zip(self.network.buffers(), before, strict=True):
+            buffer.copy_(value)
 
 
 def _made_ready(network: nn.Module, precision: str) -> Callable[[torch.Tensor], torch.Tensor]:

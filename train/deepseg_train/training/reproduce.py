@@ -10,7 +10,8 @@ import torch
 from deepseg_train.data import open_dataset
 from deepseg_train.data.split import load_split
 from deepseg_train.training.fit import fit
-from deepseg_train.training.run_folder import BEST, CONFIG, DATA, SPLIT, VERSIONS, check_data, open_finished, versions
+from deepseg_train.training.run_folder import BEST, CONFIG, DATA, SPLIT, VERSIONS, check_inputs, open_finished
+from deepseg_train.training.versions import versions
 
 
 def reproduce(run: Path, data: Path, again: Path) -> bool:
@@ -24,7 +25,7 @@ def reproduce(run: Path, data: Path, again: Path) -> bool:
     """
     config = open_finished(run)
     split = load_split(run / SPLIT, open_dataset(data, patient=config.patient).cases)
-    check_data(run, [*split["train"], *split["validation"]])
+    check_inputs(run, [*split["train"], *split["validation"]], config)
     print(f"The data is that of {run}: {len(json.loads((run / DATA).read_text(encoding='utf-8')))} files with the same sha256.", flush=True)
     for line in _differences(run):
         print(line, flush=True)

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import platform
 import shutil
-import subprocess
 import time
-from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock, Timeout
 
+from deepseg.api import load_model
 from deepseg.bundle import sha256_of
+from deepseg.errors import ModelError
 from deepseg.outputs import write_whole
 from deepseg_train.config import TrainConfig, parse_config
 from deepseg_train.config.reading import read_config, with_values
 from deepseg_train.data import Case
 from deepseg_train.errors import ConfigError, DatasetError
+from deepseg_train.training.versions import fastest_precision, versions
 
 CONFIG, SPLIT, VERSIONS, DATA, CACHE = "config.yaml", "split.json", "versions.json", "data.json", "cache"
+LAST, BEST, FINISHED = "checkpoints/last.ckpt", "checkpoints/best.ckpt", "finished.json"
 _PATIENCE_S = 120
-LAST, BEST = "checkpoints/last.ckpt", "checkpoints/best.ckpt"
-_PACKAGES = ("torch", "monai", "lightning", "numpy", "SimpleITK", "deepseg", "deepseg-train")
 
 
 def open_run(config_path: Path, run: Path, values: Mapping[str, Any] | None = None) -> TrainConfig:
     """Make a run's folder with its config and split, so that it stands on its own, or find it again; returns the checked config.
+
+    A folder in which nothing was trained yet is made anew.
 
     Args:
         values: set in place of what the config says, by place ('optimizer.learning_rate').
@@ -39,32 +43,68 @@ def open_run(config_path: Path, run: Path, values: Mapping[str, Any] | None = No
     told = with_values(read_config(config_path), values or {})
     config = parse_config(told, config_path)
     copy = run / CONFIG
-    if copy.exists():
-        if read_config(copy) != {**told, "split": SPLIT}:
+    kept = {**told, "split": SPLIT}
+    if (run / LAST).exists():
+        found = read_config(copy)
+        if config.training.precision == "auto":
+            kept = with_values(kept, {"training.precision": found["training"]["precision"]})
+        if found != kept:
             raise ConfigError(f"{run} holds a run with another config ({copy} differs from {config_path}). Name a new run folder.")
-        return parse_config(read_config(copy), copy)
+        return parse_config(found, copy)
     if not config.split.is_file():
         raise ConfigError(f"There is no split file {config.split}, which {config_path} names. A split's path is relative to its config.")
+    if config.training.precision == "auto":
+        kept = with_values(kept, {"training.precision": fastest_precision()})
     try:
         run.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"The run folder {run} cannot be made: {error.strerror}. Name another one with --output.") from error
-    shutil.copyfile(config.split, run / SPLIT)
-    (run / VERSIONS).write_text(json.dumps(versions(), indent=1), encoding="utf-8")
-    # Written last: where it is, the others are.
-    copy.write_text(yaml.safe_dump({**told, "split": SPLIT}, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    return parse_config(read_config(copy), copy)
+    (run / DATA).unlink(missing_ok=True)
+    if config.split.resolve() != (run / SPLIT).resolve():
+        shutil.copyfile(config.split, run / SPLIT)
+    text = yaml.safe_dump(kept, sort_keys=False, allow_unicode=True)
+    write_whole(copy, lambda path: path.write_text(text, encoding="utf-8"))
+    return parse_config(kept, copy)
 
 
 def open_finished(run: Path) -> TrainConfig:
-    """The config of a run that has weights.
+    """The config of a run that has come to its end.
 
     Raises:
-        ConfigError: there are none.
+        ConfigError: it has not.
     """
-    if not (run / BEST).is_file():
-        raise ConfigError(f"{run} holds no trained weights ({BEST}). Name the folder given to `deepseg-train fit --output`.")
+    if not (run / FINISHED).is_file() or not (run / BEST).is_file():
+        begun = "was not finished; the same `deepseg-train fit` goes on with it" if (run / LAST).exists() else "holds no trained weights"
+        raise ConfigError(f"{run} {begun}. Name the folder of a finished run, as given to `deepseg-train fit --output`.")
+    return read_run(run)
+
+
+def read_run(run: Path) -> TrainConfig:
+    """The config of a run whose folder another process has made."""
     return parse_config(read_config(run / CONFIG), run / CONFIG)
+
+
+def finish(run: Path, epochs: int) -> None:
+    """Write down that a run has come to its end."""
+    write_whole(run / FINISHED, lambda path: path.write_text(json.dumps({"epochs": epochs}), encoding="utf-8"))
+
+
+@contextmanager
+def only_one(run: Path) -> Iterator[None]:
+    """While one process trains in a folder no other may.
+
+    Raises:
+        ConfigError: another one does.
+    """
+    lock = FileLock(run / "fit.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise ConfigError(f"Another process is training in {run}. Wait for it, or name another folder with --output.") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def wait_for_first_process(run: Path) -> None:
@@ -82,45 +122,48 @@ def wait_for_first_process(run: Path) -> None:
         time.sleep(0.1)
 
 
-def versions() -> dict[str, str]:
-    """Of Python, the packages that matter, and the git revision of the code where it is a checkout."""
-    found = {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
-    asked = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    try:
-        told = subprocess.run(asked, capture_output=True, text=True, check=False)
-    except OSError:
-        return found
-    return {**found, "git": told.stdout.strip()} if told.returncode == 0 else found
-
-
-def record_data(run: Path, cases: Sequence[Case]) -> None:
-    """Write down the sha256 of every file a run reads; a run that goes on must find the same ones.
+def record_inputs(run: Path, cases: Sequence[Case], config: TrainConfig) -> None:
+    """Write down versions, and the sha256 of every file and model a run reads; a run that goes on must find the same ones.
 
     Raises:
-        DatasetError: a file differs from what the run began with.
+        DatasetError: something differs from what the run began with.
     """
-    if (run / DATA).exists():
-        check_data(run, cases)
-    else:
-        # Its being there tells other processes that the folder is ready.
-        write_whole(run / DATA, lambda path: path.write_text(json.dumps(_hashes(cases), indent=1), encoding="utf-8"))
+    if (run / LAST).exists():
+        check_inputs(run, cases, config)
+        return
+    write_whole(run / VERSIONS, lambda path: path.write_text(json.dumps(versions(), indent=1), encoding="utf-8"))
+    # Its being there tells other processes that the folder is ready.
+    write_whole(run / DATA, lambda path: path.write_text(json.dumps(_hashes(cases, config), indent=1), encoding="utf-8"))
 
 
-def check_data(run: Path, cases: Sequence[Case]) -> None:
-    """Compare every file a run reads with what it was.
+def check_inputs(run: Path, cases: Sequence[Case], config: TrainConfig) -> None:
+    """Compare every file and model a run reads with what it was.
 
     Raises:
         DatasetError: a file differs, is new or is missing.
     """
-    known, found = json.loads((run / DATA).read_text(encoding="utf-8")), _hashes(cases)
+    known, found = json.loads((run / DATA).read_text(encoding="utf-8")), _hashes(cases, config)
     changed = sorted(key for key in {*known, *found} if known.get(key) != found.get(key))
     if changed:
-        raise DatasetError(
-            f"{len(changed)} files are not those that the run {run} was trained on, the first is {changed[0]}. Use the data it began with."
-        )
+        raise DatasetError(f"{len(changed)} inputs are not those that {run} was trained on, the first is {changed[0]}. Use what it began with.")
 
 
-def _hashes(cases: Sequence[Case]) -> dict[str, str]:
+def _hashes(cases: Sequence[Case], config: TrainConfig) -> dict[str, str]:
     files = {f"{case.name}/image {n}": path for case in cases for n, path in enumerate(case.images)}
     files |= {f"{case.name}/label": case.label for case in cases}
-    return {name: sha256_of(path) for name, path in files.items()}
+    models = {"start_from": config.start_from, "teacher": config.distillation and config.distillation.teacher}
+    return {**{name: _sha256(path) for name, path in files.items()}, **{key: _model_sha256(model) for key, model in models.items() if model}}
+
+
+def _sha256(path: Path) -> str:
+    """Of a file, or of all files of a DICOM folder."""
+    if not path.is_dir():
+        return sha256_of(path)
+    return hashlib.sha256("".join(sha256_of(file) for file in sorted(path.iterdir()) if file.is_file()).encode()).hexdigest()
+
+
+def _model_sha256(model: str) -> str:
+    try:
+        return load_model(model).sha256
+    except ModelError as error:
+        raise ConfigError(f"The model {model} of the config cannot be used: {error}") from error

@@ -20,7 +20,7 @@ class TrainingSettings:
         gradient_clip: greatest norm of the gradient; None to let it be.
         ema_decay: of the exponential moving average of the weights, which is validated and exported; None for the weights themselves.
         early_stopping_epochs: epochs without a better validation Dice after which training ends; None to go on to the end.
-        precision: Lightning's name; 'bf16-mixed' is faster on new processors and GPUs.
+        precision: Lightning's name, or 'auto': the fastest that the device computes itself; a run's folder holds which one that was.
         workers: processes that read and change cases; 0 does it in the training process.
     """
 
@@ -33,7 +33,7 @@ class TrainingSettings:
     ema_decay: float | None = 0.998
     early_stopping_epochs: int | None = None
     validate_every_epochs: int = 5
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "bf16-mixed"
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     workers: int = 1
 
     def __post_init__(self) -> None:

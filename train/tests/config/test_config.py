@@ -130,3 +130,34 @@ def test_a_base_that_cannot_be_is_named(tmp_path, base, told):
 def test_every_config_in_the_repository_is_valid():
     for path in SHIPPED_CONFIG.parent.glob("*.yaml"):
         assert load_config(path).split.is_file()
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        ("labels", None, "labels must be a list; got None"),
+        ("labels", ["Front"], r"labels\[0\] must be a mapping; got 'Front'"),
+        ("inputs", {"name": "MR"}, "inputs must be a list"),
+        ("window", [24, 24, 24], r"window must be a mapping; got \[24, 24, 24\]"),
+        ("window.size", 24, "window.size"),
+        ("window.siez", [24, 24, 24], r"unknown key 'siez'\. Did you mean 'size'"),
+        ("windw", {}, r"unknown key 'windw'\. Did you mean 'window'"),
+        ("spacing_mm", 1.0, "spacing_mm"),
+        ("output", [1], "output must be a mapping"),
+        ("network.kwargs", None, "kwargs"),
+        ("output.activation", "sigmoid", "the labels of a dataset exclude each other"),
+        ("crop", "nonzero", "trained on uncropped images only"),
+        ("window.slice_context", 0, "network SliceBySlice"),
+        ("orientation", "KJI", "expected anatomical axes"),
+    ],
+)
+def test_a_model_that_cannot_be_is_told_with_its_place(tmp_path, shipped, place, value, said):
+    *path, key = place.split(".")
+    section = shipped["model"]
+    for part in path:
+        section = section.setdefault(part, {})
+    section[key] = value
+    if place == "window.slice_context":
+        section["size"] = [40, 56, 1]
+    with pytest.raises(ConfigError, match=said):
+        load_config(write(tmp_path, shipped))

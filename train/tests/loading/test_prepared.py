@@ -1,17 +1,25 @@
 """Cases are prepared once, in memory or in files, and give the same."""
 
+import json
 import os
 import pickle
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from deepseg.geometry import Geometry
+from deepseg.io import write_label_map, write_volume
 from deepseg.preprocessing import prepare, prepare_labels
+from deepseg.volume import LabelMap, Volume
 from deepseg_train.data import open_dataset
 from deepseg_train.errors import DatasetError
-from deepseg_train.loading.prepared import PreparedCases
+from deepseg_train.loading import prepared as prepared_module
+from deepseg_train.loading.prepared import PreparedCases, _places, _Store
 
 
 def same(one, other):
@@ -22,7 +30,7 @@ def test_items_are_as_the_model_will_see_them(prepared, cases, spec):
     assert len(prepared) == 10
     volume, labels = cases[4].read(spec)
     assert torch.equal(prepared[4]["image"], prepare(volume, spec).tensor)
-    assert torch.equal(prepared[4]["label"][0].long(), prepare_labels(labels, spec))
+    assert torch.equal(prepared[4]["label"][0], prepare_labels(labels, spec))
     assert prepared[4]["label"].dtype == torch.uint8
 
 
@@ -46,6 +54,52 @@ def test_what_does_not_fit_in_memory_is_in_files(prepared, cases, spec, tmp_path
     assert same(prepared, half)
     assert PreparedCases(cases, spec, tmp_path / "unused")
     assert not (tmp_path / "unused").exists()
+
+
+def test_a_case_that_does_not_fit_takes_no_memory_from_smaller_ones(write_ball, spec, tmp_path):
+    """Room for two cases of three: the largest goes into files, and the smaller ones stay in memory, whichever comes first."""
+    pairs = [write_ball(tmp_path, f"case_{n}", n) for n in range(2)]
+    large = np.tile(np.linspace(0, 100, 40, dtype=np.float32)[:, None, None], (1, 48, 36))
+    geometry = Geometry(large.shape, np.eye(4))
+    write_volume(Volume(large[None], geometry), tmp_path / "imagesTr" / "a_large.nii.gz")
+    write_label_map(LabelMap((large > 50).astype(np.uint8), geometry, ()), tmp_path / "labelsTr" / "a_large.nii.gz")
+    pairs.insert(0, {"image": "./imagesTr/a_large.nii.gz", "label": "./labelsTr/a_large.nii.gz"})
+    (tmp_path / "dataset.json").write_text(json.dumps({"training": pairs}), encoding="utf-8")
+    cases = open_dataset(tmp_path).cases
+    PreparedCases(cases, spec, tmp_path / "cache", memory_bytes=3 * 5 * 20 * 24 * 18)
+    assert {path.name.partition("-")[0] for path in (tmp_path / "cache").iterdir()} == {"a_large"}
+
+
+@pytest.mark.parametrize("variable", ["LOCAL_WORLD_SIZE", "WORLD_SIZE"])
+def test_processes_of_one_machine_share_its_memory(monkeypatch, spec, variable):
+    monkeypatch.setattr(prepared_module, "free_bytes", lambda device: 8000)
+    for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    assert _Store(spec, None, None).left == 4000
+    monkeypatch.setenv(variable, "4")
+    assert (store := _Store(spec, None, None)).left == store.room.total == 1000
+    assert _Store(spec, None, memory_bytes=500).left == 500
+
+
+def test_places_are_a_random_subset_of_large_labels():
+    label = np.zeros((40, 30, 20), np.uint8)
+    label[5:25, 3:23, 2:18], label[30, 4, 5:9] = 2, 7
+    found = _places(label).numpy()
+    value, *at = found.T
+    assert (label[tuple(at)] == value).all()
+    assert {v: int((value == v).sum()) for v in (2, 7)} == {2: 2000, 7: 4}
+    assert len({tuple(row) for row in found}) == 2004
+    assert np.abs(found[value == 2, 1:].mean(0) - (14.5, 12.5, 9.5)).max() < 0.5, "from all over the label"
+    assert (found == _places(label).numpy()).all()
+    assert _places(np.zeros((3, 3, 3), np.uint8)).shape == (0, 4)
+
+
+def test_preparing_many_labels_takes_little_more_than_the_image(tmp_path, spec):
+    """14 labels, resampled: one-hot labels, copied as floats, would take 14 x 12 bytes a voxel."""
+    code = (Path(__file__).parent / "peak_memory.py").read_text(encoding="utf-8")
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 40
 
 
 def test_files_are_taken_as_they_are_until_the_case_changes(msd_folder, spec, tmp_path):

@@ -6,10 +6,13 @@ import pytest
 import torch
 
 from deepseg import api
+from deepseg.spec import NetworkSpec
 from deepseg_train.config import load_config
+from deepseg_train.errors import ConfigError
+from deepseg_train.losses import LossSettings
 from deepseg_train.training.distillation import DistillationSettings
 from deepseg_train.training.module import SegmentationModule
-from deepseg_train.training.optimizers import OptimizerSettings
+from deepseg_train.training.optimizers import OptimizerSettings, optimizer_of
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +30,7 @@ def batch():
 
 def made(config):
     torch.manual_seed(0)
-    return SegmentationModule(config, 10)
+    return SegmentationModule(config)
 
 
 def test_blended_patches_have_the_loss_of_both_labels_by_their_shares(config, batch):
@@ -58,6 +61,21 @@ def test_frozen_layers_have_no_gradient_and_go_on_in_evaluation_mode(config, bat
     assert named["input_block.conv1.conv.weight"].grad is None
     assert named["bottleneck.conv1.conv.weight"].grad.abs().max() > 0
     assert module.network.input_block.conv1.conv in module.frozen
-    optimizer = module.configure_optimizers()["optimizer"]
+    optimizer = optimizer_of(module.network, module.settings.optimizer)
     trained = sum(len(group["params"]) for group in optimizer.param_groups)
     assert trained == sum(not name.startswith("input_block.") for name in named)
+
+
+def test_a_network_that_does_not_fit_its_window_is_refused_before_any_case_is_read(config):
+    window = replace(config.spec.window, size=(22, 22, 22))
+    with pytest.raises(ConfigError, match=r"The network DynUNet cannot be trained on windows of \(22, 22, 22\) voxels: "):
+        made(replace(config, spec=replace(config.spec, window=window)))
+    with pytest.raises(ConfigError, match="head_weights has 4 numbers, but the network has 2 heads"):
+        made(replace(config, loss=LossSettings(head_weights=(1.0, 0.5, 0.2, 0.1))))
+
+
+def test_trying_a_window_leaves_the_network_as_it_was(config):
+    kwargs = {**config.spec.network.kwargs, "norm_name": "BATCH"}
+    module = made(replace(config, spec=replace(config.spec, network=NetworkSpec("DynUNet", kwargs))))
+    counted = [buffer for name, buffer in module.network.named_buffers() if name.endswith("num_batches_tracked")]
+    assert counted and all(count == 0 for count in counted)

@@ -1,0 +1,19 @@
+"""The exponential moving average of the weights, kept where the weights are."""
+
+from __future__ import annotations
+
+import lightning
+from lightning.pytorch.callbacks import WeightAveraging
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+
+class MovingAverage(WeightAveraging):
+    """Averages the weights after each step; the averages are validated and stored (Polyak and Juditsky 1992, doi:10.1137/0330046)."""
+
+    def __init__(self, decay: float) -> None:
+        super().__init__(multi_avg_fn=get_ema_multi_avg_fn(decay))
+
+    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        """Lightning makes the averages before it moves the weights; on a GPU each step would bring them back."""
+        self._device = trainer.strategy.root_device
+        super().setup(trainer, pl_module, stage)
