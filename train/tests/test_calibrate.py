@@ -10,7 +10,7 @@ import pytest
 
 from deepseg import api
 from deepseg.bundle import CALIBRATION_FILE
-from deepseg.io import read_label_array
+from deepseg.io import read_label_array, write_label_map
 from deepseg.uncertainty.calibration import load_calibration
 from deepseg_train.cli import main
 
@@ -97,6 +97,26 @@ def test_a_new_case_gets_promises_and_a_strange_one_a_warning(calibrated, folder
     dark = api.Volume(-volume.array, volume.geometry)
     assert api.estimate_uncertainty(dark, calibrated).findings
     assert api.unusual(api.Volume(np.tile(volume.array, (1, 3, 3, 3)), api.Geometry((60, 72, 54), volume.geometry.ijk_to_ras)), calibrated)
+
+
+def test_cases_without_any_label_are_calibrated_on_too(folder, tmp_path, capsys):
+    """Two to calibrate on, one to test on and one that was trained on have nothing to outline; a case that cannot be read is named."""
+    shutil.copytree(folder / "data", tmp_path / "data")
+    for n in (0, 8, 9, 18):
+        path = tmp_path / "data" / "labelsTr" / f"case_{n:02}.nii.gz"
+        array, grid = read_label_array(path)
+        write_label_map(api.LabelMap(np.zeros(array.shape, np.uint8), grid, ()), path)
+    arguments = words(folder, "--ways", "single-pass", "-o", tmp_path / "made")
+    arguments[arguments.index("--data") + 1] = str(tmp_path / "data")
+    assert main(arguments) == 0
+    found = load_calibration(api.load_model(tmp_path / "made"))
+    assert found.cases == 11
+    assert found.ways[0].figures["cases"] == 3
+    assert np.isfinite([label["none"]["ece"]["high"] for label in found.ways[0].figures["regions"]["band"].values()]).all()
+    (tmp_path / "data" / "labelsTr" / "case_10.nii.gz").write_bytes(b"nothing")
+    arguments[-1] = str(tmp_path / "none")
+    assert main(arguments) == 2
+    assert "case_10: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from deepseg.uncertainty.estimate import assemble
 from deepseg.uncertainty.facts import Facts, facts_of
 from deepseg.uncertainty.recalibration import Recalibration
 from deepseg_train.calibration.degradations import CROPS, DEGRADATIONS, cropped_target, degraded
-from deepseg_train.data import Case
+from deepseg_train.data.cases import Case, naming
 
 CLEAN = "as it is"
 
@@ -51,6 +51,16 @@ class Answer:
     volume: api.Volume
     deep: np.ndarray | None
     samples: int
+
+    @staticmethod
+    def of(case: Case, bundle: api.ModelBundle, way: Way) -> Answer:
+        """Run the model on a case as it is.
+
+        Raises:
+            DatasetError: it cannot be read, or is nothing for the model; the message names it.
+        """
+        with naming(case):
+            return Answer.to(*case.read(bundle.spec), bundle, way)
 
     @staticmethod
     def to(volume: api.Volume, reference: api.LabelMap, bundle: api.ModelBundle, way: Way) -> Answer:
@@ -91,8 +101,12 @@ def spoilt(case: Case, spec: api.ModelSpec, seed: int, draws: int | None) -> Ite
         spec: the model's.
         seed: of the random numbers.
         draws: how often in each way, with severities between the mild and the strong one; None: once mildly, once strongly.
+
+    Raises:
+        DatasetError: the case cannot be read; the message names it.
     """
-    volume, reference = case.read(spec)
+    with naming(case):
+        volume, reference = case.read(spec)
     rng = np.random.default_rng(seed)
 
     def severities(ends: tuple[float, ...]) -> list[float]:
@@ -101,5 +115,7 @@ def spoilt(case: Case, spec: api.ModelSpec, seed: int, draws: int | None) -> Ite
     for name, (_, ends) in DEGRADATIONS.items():
         for severity in severities(ends):
             yield f"{name} {severity:g}", degraded(volume, name, severity, rng), reference
+    if not reference.array.any():
+        return  # there is no target to crop
     for share in severities(CROPS):
         yield (f"cropped target {share:g}", *cropped_target(volume, reference, share, rng))

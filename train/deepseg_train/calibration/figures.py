@@ -41,15 +41,18 @@ def figures(cases: Sequence[dict[str, dict[str, Promises]]], chosen: str) -> dic
     """By region, label, method and measure: value and 95 % interval; the gain of the chosen method over none, paired; reliability curves.
 
     Args:
-        cases: for each case by label name and region.
+        cases: for each case by label name and region; in a region without voxels, as around a segment that is not there, a case plays no part, and
+            a label that no case has is left out.
         chosen: the method whose gain and curve are told; 'none' is the network as it is.
     """
     result: dict[str, Any] = {"cases": len(cases), "interval": "95 % bootstrap over cases", "regions": {}, "curves": {}}
-    draws = np.random.default_rng(0).integers(0, len(cases), (_DRAWS, len(cases)))
     for region in REGIONS:
         of_region = result["regions"][region] = {}
         for label in cases[0]:
-            found = [case[label][region] for case in cases]
+            found = [case[label][region] for case in cases if case[label][region].present.size]
+            if not found:
+                continue
+            draws = np.random.default_rng(0).integers(0, len(found), (_DRAWS, len(found)))
             of_region[label] = _of_label(found, chosen, draws)
             if region == _CURVE:
                 result["curves"][label] = {method: _curve(found, method) for method in dict.fromkeys(("none", chosen))}

@@ -25,6 +25,7 @@ from deepseg_train.calibration.quality import Rows, fit_quality
 from deepseg_train.calibration.tables import told
 from deepseg_train.calibration.voxels import Voxels
 from deepseg_train.data import Case, open_dataset
+from deepseg_train.data.cases import naming
 from deepseg_train.errors import DatasetError
 
 LEAST_CASES = 10
@@ -51,7 +52,7 @@ def calibrate(
         output: the new model's folder; must not exist.
 
     Raises:
-        DatasetError: too few cases.
+        DatasetError: too few cases, or one that cannot be read or has nothing to be learnt from.
         UncertaintyError: a way cannot work with this model.
         OutputError: the folder exists or cannot be written.
     """
@@ -76,7 +77,7 @@ def _recalibration(bundle: api.ModelBundle, cases: list[Case], way: Way) -> tupl
     """The method that foretells unseen cases best, its fit to all, and the fits of all methods."""
     spec, voxels = bundle.spec, []
     for n, case in enumerate(tqdm(cases, desc=f"{way.title}: probabilities", unit="case")):
-        answer = Answer.to(*case.read(spec), bundle, way)
+        answer = Answer.of(case, bundle, way)
         voxels.append(Voxels.of_case(answer.mean, answer.target(spec), n))
     scores = {method: cross_validated(method, voxels, spec.overlapping) for method in METHODS}
     print("  cross-validated NLL over the image: " + ", ".join(f"{method} {score:.5f}" for method, score in scores.items()))
@@ -88,7 +89,7 @@ def _recalibration(bundle: api.ModelBundle, cases: list[Case], way: Way) -> tupl
 def _guard(bundle: api.ModelBundle, split: dict[str, list[Case]], way: Way, recalibration: Recalibration) -> Guard:
     def facts_of(part: str) -> list[Facts]:
         bar = tqdm(split[part], desc=f"what is usual: {part}", unit="case")
-        return [Answer.to(*case.read(bundle.spec), bundle, way).facts(recalibration, bundle.spec) for case in bar]
+        return [Answer.of(case, bundle, way).facts(recalibration, bundle.spec) for case in bar]
 
     return fit_guard(facts_of("train"), facts_of("calibrate"), bundle.spec)
 
@@ -109,9 +110,11 @@ def _calibrated(
     contours = {label.value: ([], []) for label in spec.labels}
     rows = Rows(guard, spec)
     for n, case in enumerate(tqdm(split["calibrate"], desc=f"{way.title}: volumes and quality", unit="case")):
-        images = [("", *case.read(spec)), *spoilt(case, spec, n, DRAWS)]
+        with naming(case):
+            images = [("", *case.read(spec)), *spoilt(case, spec, n, DRAWS)]
         for place, (_, volume, reference) in enumerate(images):
-            answer = Answer.to(volume, reference, bundle, way)
+            with naming(case):
+                answer = Answer.to(volume, reference, bundle, way)
             facts = answer.facts(recalibration, spec)
             rows.add(facts, answer.dice(spec), n)
             if place:
@@ -124,6 +127,11 @@ def _calibrated(
                 keep = np.s_[value - spec.overlapping]
                 probabilities.append(mended[keep])
                 present.append(answer.reference == value)
+    if not len(rows.true):
+        raise DatasetError(
+            f"In none of the {len(split['calibrate'])} cases to calibrate on ({split['calibrate'][0].name}, ...) does the model find a label that is "
+            "there. Calibrate on cases that have labels, or train further."
+        )
     return WayCalibration(
         way.sampler,
         answer.samples,
@@ -141,7 +149,8 @@ def _spoilt_training(bundle: api.ModelBundle, cases: list[Case], way: Way, recal
     rows = Rows(guard, bundle.spec)
     for n, case in enumerate(tqdm(cases, desc=f"{way.title}: quality of spoilt training images", unit="case")):
         for _, volume, reference in spoilt(case, bundle.spec, len(cases) + n, TRAINING_DRAWS):
-            answer = Answer.to(volume, reference, bundle, way)
+            with naming(case):
+                answer = Answer.to(volume, reference, bundle, way)
             rows.add(answer.facts(recalibration, bundle.spec), answer.dice(bundle.spec), n)
     return rows
 
@@ -169,7 +178,7 @@ def _contour_scores(contours: dict[int, tuple[list[np.ndarray], list[np.ndarray]
 def _figures(bundle: api.ModelBundle, cases: list[Case], way: Way, chosen: str, methods: dict[str, Recalibration]) -> dict:
     spec, found = bundle.spec, []
     for case in tqdm(cases, desc=f"{way.title}: figures on unseen cases", unit="case"):
-        answer = Answer.to(*case.read(spec), bundle, way)
+        answer = Answer.of(case, bundle, way)
         mended = {"none": answer.mean, **{name: answer.mended(fit, spec.overlapping) for name, fit in methods.items()}}
         channel = {label.name: label.value - spec.overlapping for label in spec.labels}
         target = answer.target(spec)

@@ -115,6 +115,7 @@ def _chosen(options: argparse.Namespace, dataset: Dataset) -> tuple[list[Case], 
     if unknown:
         raise DatasetError(f"There is no part {', '.join(unknown)}; the parts of a split are {', '.join(PARTS)}.")
     if not options.split:
+        print("Note: without --split all cases are used, those that the model was trained on among them, on which it does better than on others.")
         return list(dataset.cases), "all cases", {}
     parts = load_split(options.split, dataset.cases)
     cases = [case for part in options.parts for case in parts[part]]

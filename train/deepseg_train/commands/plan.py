@@ -51,7 +51,8 @@ def run(options: argparse.Namespace) -> None:
     parts = draw_split(dataset.cases, FRACTIONS, options.seed, options.stratify)
     # Whatever is decided by the test cases would no longer be tested on them.
     seen = replace(dataset, cases=(*parts["train"], *parts["validation"]))
-    proposed = plan(fingerprint(seen, lambda cases: tqdm(cases, desc="Reading", unit="case", delay=2, leave=False)), options.memory_gb)
+    found = fingerprint(seen, lambda cases: tqdm(cases, desc="Reading", unit="case", delay=2, leave=False))
+    proposed = plan(found, options.memory_gb, len(parts["train"]))
     print(f"{proposed.explain()}\n- Read for this: the {len(seen.cases)} cases to train on and to validate with.")
     how = "whole patients at random" + (f", '{options.stratify}' in proportion" if options.stratify else "")
     save_split(split, parts, how, options.seed, dataset.about)

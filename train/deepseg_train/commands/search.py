@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 from pathlib import Path
 
 
@@ -26,6 +27,11 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace) -> None:
     """Search, and tell what was found."""
     from deepseg_train.errors import ConfigError
+
+    if importlib.util.find_spec("optuna") is None:
+        raise ConfigError(
+            "A search needs Optuna, which is not installed: pip install 'deepseg-train[search]', or ./train[search] from the repository."
+        )
     from deepseg_train.search.folder import Way, find_search
     from deepseg_train.search.report import report
     from deepseg_train.search.run import search

@@ -17,6 +17,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("shift", help="test whether the images of two datasets or sites differ, and in what")
     parser.add_argument("data", type=Path, nargs="+", metavar="DATA", help="two datasets; or one, with --column")
     parser.add_argument("--column", help="of one dataset: compare each group of cases with all others, for example site")
+    parser.add_argument("--patient", help="whose a case is: a column, or a regular expression with one group (default: as the layout tells)")
     parser.add_argument("--table", type=Path, help="CSV or TSV with columns to add, keyed by 'name' or 'participant_id'")
     parser.add_argument("--model", help="compare what this model's network makes of the images, not the images' own figures")
     parser.set_defaults(run=run)
@@ -33,7 +34,11 @@ def run(options: argparse.Namespace) -> None:
     cases = list({case.images: case for _, first, second in pairs for case in (*first, *second)}.values())
     features, names = model_features(cases, bundle) if bundle else image_features(cases)
     of = {case.images: vector for case, vector in zip(cases, features, strict=True)}
-    print(shift_table([(title, [of[c.images] for c in first], [of[c.images] for c in second]) for title, first, second in pairs], names))
+    compared = [
+        (title, [of[c.images] for c in first], [of[c.images] for c in second], ([c.patient for c in first], [c.patient for c in second]))
+        for title, first, second in pairs
+    ]
+    print(shift_table(compared, names))
 
 
 def _pairs(options: argparse.Namespace) -> list[tuple[str, list[Case], list[Case]]]:
@@ -44,9 +49,9 @@ def _pairs(options: argparse.Namespace) -> list[tuple[str, list[Case], list[Case
     if len(options.data) != (1 if options.column else 2):
         raise DatasetError(f"{len(options.data)} datasets given; expected two, or one with --column.")
     if not options.column:
-        first, second = (list(open_dataset(path).cases) for path in options.data)
+        first, second = (list(open_dataset(path, options.patient).cases) for path in options.data)
         return [(f"{options.data[0]} against {options.data[1]}", first, second)]
-    cases = list(open_dataset(options.data[0], table=options.table).cases)
+    cases = list(open_dataset(options.data[0], options.patient, options.table).cases)
     column, group = groups_by(cases, options.column)
     names = sorted(set(group.values()) - {""})
     if len(names) < 2:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 
 from deepseg_train.commands.check import add_dataset
@@ -45,7 +46,8 @@ def run(options: argparse.Namespace) -> None:
         fractions = dict(zip(PARTS, options.fractions, strict=True))
         how, drawn = "whole patients at random", [("split", draw_split(dataset.cases, fractions, options.seed, options.stratify))]
     # All are drawn before the first is written.
-    splits = {options.output / f"{file_name(name)}.json": (name, parts) for name, parts in drawn}
+    named = dict(drawn)
+    splits = {options.output / f"{file}.json": (name, named[name]) for name, file in file_names(named).items()}
     present = [str(path) for path in splits if path.exists()]
     if present:
         raise DatasetError(f"{', '.join(present)} exist already, and a split is never overwritten. Name another folder.")
@@ -59,6 +61,14 @@ def run(options: argparse.Namespace) -> None:
         print(f"Written: {path} ({', '.join(f'{len(cases)} {part}' for part, cases in parts.items())} cases)")
 
 
-def file_name(site: str) -> str:
-    """A fold's or a site's name with nothing that a file's name may not have."""
-    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in site)
+def file_names(sites: Iterable[str]) -> dict[str, str]:
+    """Folds' or sites' names with nothing that a file's name may not have; numbered where two would be one, in large or small letters."""
+    found: dict[str, str] = {}
+    for site in sites:
+        plain = name = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in site)
+        number = 1
+        while name.casefold() in {other.casefold() for other in found.values()}:
+            number += 1
+            name = f"{plain}-{number}"
+        found[site] = name
+    return found

@@ -156,7 +156,7 @@ def _check_values(path: Path, array: np.ndarray, declared: Sequence[int], proble
         )
         problems.append(Problem(path, reason, "Correct the file, or declare them."))
     if not values and not odd.size:
-        problems.append(Problem(path, "it holds no label, background only", "Outline the case, or leave it out."))
+        problems.append(Problem(path, "it holds no label, background only", "Outline the case, unless there is nothing to outline in it."))
     return frozenset(values)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -55,7 +56,7 @@ class Case:
         return Volume(np.concatenate([channel.array for channel in channels]), first.geometry, units, self.name, modalities)
 
     def read(self, spec: ModelSpec) -> tuple[Volume, LabelMap]:
-        """Read the image and its labels, which have the model's values.
+        """Read the image and its labels, which have the model's values; there may be none, as in images without a lesion.
 
         Raises:
             VolumeError: a file cannot be read, the grids differ, or the labels are not those of the model.
@@ -72,8 +73,6 @@ class Case:
             raise VolumeError(f"the dataset has the label values {own}, the model {len(spec.labels)} labels")
         if not np.isin(values, [0, *own]).all():
             raise VolumeError(f"label values {values.tolist()}, expected only {[0, *own]}")
-        if values.tolist() == [0]:
-            raise VolumeError("the label image is empty")
         kind = np.uint8 if len(own) < 256 else np.uint16
         labels = np.zeros(array.shape, kind) if self.values else array.astype(kind)
         for label, value in zip(spec.labels, self.values, strict=False):
@@ -168,6 +167,19 @@ class Dataset:
         twice = sorted(name for name, count in Counter(case.name for case in self.cases).items() if count > 1)
         if twice:
             raise DatasetError(f"{len(twice)} case names of the dataset {self.folder} are used more than once: {', '.join(twice[:10])}.")
+
+
+@contextmanager
+def naming(case: Case) -> Iterator[None]:
+    """Say which case it is that cannot be read or used.
+
+    Raises:
+        DatasetError: in place of VolumeError.
+    """
+    try:
+        yield
+    except VolumeError as error:
+        raise DatasetError(f"{case.name}: {error}") from error
 
 
 def read_checked(cases: Sequence[Case], spec: ModelSpec) -> list[tuple[Volume, LabelMap]]:

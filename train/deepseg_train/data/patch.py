@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +18,9 @@ _REFERENCE_VOXELS, _REFERENCE_GB, _LEAST_BATCH = 560_000_000, 8.0, 2
 
 _MOST_SEEN = 0.05
 """Share of all the dataset's voxels that a batch may hold."""
+
+_MOST_STEPS = 250
+"""Of an epoch: as many as each of nnU-Net's has."""
 
 _SMALL_PATCH = 0.25
 _LEAST_STAGES = 3
@@ -70,6 +74,27 @@ def plan_batch(topology: Topology, dataset_voxels: float, classes: int, memory_g
     if batch == fitting:
         return batch, f"Batch: {batch} patches, as many as fit {memory_gb:g} GB."
     return batch, f"Batch: {batch} patches, no more than {100 * _MOST_SEEN:.0f} % of all the images' voxels."
+
+
+def plan_steps(topology: Topology, image_voxels: Sequence[float], cases: int, batch: int) -> tuple[int | None, str]:
+    """How many batches an epoch has, None for each case once, and why.
+
+    Args:
+        topology: the patch.
+        image_voxels: of each image that was looked at, on the model's grid.
+        cases: to train on.
+        batch: patches of a step.
+    """
+    patch = float(np.prod(topology.patch, dtype=np.float64))
+    each = [max(round(voxels / patch), 1) for voxels in image_voxels]
+    if max(each) == 1:
+        return None, "Epoch: each case once, as a patch covers an image."
+    patches = math.ceil(sum(each) * cases / len(each))
+    steps = math.ceil(patches / batch)
+    why = f"Epoch: the {cases} training cases hold about as many voxels as {patches} patches, which is {steps} steps"
+    if steps <= _MOST_STEPS:
+        return steps, f"{why}: each voxel is seen about once."
+    return _MOST_STEPS, f"{why}; it has {_MOST_STEPS}, as with nnU-Net, so that validation is not too rare."
 
 
 def coarsest_axis(spacing: np.ndarray) -> int:

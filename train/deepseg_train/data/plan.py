@@ -13,7 +13,7 @@ import numpy as np
 from deepseg.spec import InputSpec, IntensityStep
 from deepseg_train.data.channels import plan_inputs
 from deepseg_train.data.fingerprint import Fingerprint
-from deepseg_train.data.patch import coarsest_axis, plan_batch, plan_patch, times
+from deepseg_train.data.patch import coarsest_axis, plan_batch, plan_patch, plan_steps, times
 from deepseg_train.data.topology import Topology
 from deepseg_train.errors import ConfigError
 
@@ -34,6 +34,8 @@ class Plan:
         label_names: by value as the files have it.
         topology: the patch and the network's stages.
         batch_size: patches.
+        steps_per_epoch: batches of an epoch; None for each case once.
+        thick_axis: across the slices, where patches turn about this axis only; None where they turn about all.
         reasons: a sentence or two for each decision.
     """
 
@@ -43,6 +45,8 @@ class Plan:
     label_names: dict[int, str]
     topology: Topology
     batch_size: int
+    steps_per_epoch: int | None
+    thick_axis: int | None
     reasons: tuple[str, ...]
 
     def explain(self) -> str:
@@ -52,6 +56,7 @@ class Plan:
             ("median image there", f"{times(self.median_shape)} voxels"),
             ("patch", f"{times(self.topology.patch)} voxels"),
             ("batch", f"{self.batch_size} patches"),
+            ("epoch", f"{self.steps_per_epoch} steps" if self.steps_per_epoch else "each case once"),
             ("labels", ", ".join(f"{value} {name}" for value, name in self.label_names.items())),
             *[(f"channel {n}", f"{item.name} ({item.modality}): {_steps(item.steps)}") for n, item in enumerate(self.inputs)],
             *[(f"stage {n}", _stage(self.topology, n)) for n in range(len(self.topology.strides))],
@@ -60,12 +65,13 @@ class Plan:
         return "\n".join([*(f"{name:<{width}}  {value}" for name, value in rows), "", *(f"- {reason}" for reason in self.reasons)])
 
 
-def plan(fingerprint: Fingerprint, memory_gb: float = USUAL_MEMORY_GB) -> Plan:
+def plan(fingerprint: Fingerprint, memory_gb: float = USUAL_MEMORY_GB, training_cases: int | None = None) -> Plan:
     """Plan a 3D U-Net for a dataset.
 
     Args:
         fingerprint: of the dataset.
         memory_gb: of the GPU to train on.
+        training_cases: how many of the cases are trained on; None for all.
 
     Raises:
         ConfigError: the memory is not above 0, or no patch fits it.
@@ -80,8 +86,11 @@ def plan(fingerprint: Fingerprint, memory_gb: float = USUAL_MEMORY_GB) -> Plan:
     classes = len(fingerprint.label_names) + 1
     topology, why_patch = plan_patch(spacing, shape, classes, memory_gb)
     batch, why_batch = plan_batch(topology, float(np.prod(shape)) * len(fingerprint.cases), classes, memory_gb)
-    reasons = (why_spacing, *why_inputs, *why_patch, why_batch)
-    return Plan(tuple(spacing.tolist()), tuple(shape.tolist()), inputs, fingerprint.label_names, topology, batch, reasons)
+    voxels = [float(np.prod(sides)) / case.kept for sides, case in zip(shapes, fingerprint.cases, strict=True)]
+    steps, why_steps = plan_steps(topology, voxels, len(voxels) if training_cases is None else training_cases, batch)
+    thick, why_thick = _thick_axis(spacing, topology)
+    reasons = (why_spacing, *why_inputs, *why_patch, why_batch, why_steps, *why_thick)
+    return Plan(tuple(spacing.tolist()), tuple(shape.tolist()), inputs, fingerprint.label_names, topology, batch, steps, thick, reasons)
 
 
 def _plan_spacing(fingerprint: Fingerprint) -> tuple[np.ndarray, str]:
@@ -99,6 +108,17 @@ def _plan_spacing(fingerprint: Fingerprint) -> tuple[np.ndarray, str]:
             "takes the 10th percentile, which keeps the slices of the finer cases."
         )
     return target, why
+
+
+def _thick_axis(spacing: np.ndarray, topology: Topology) -> tuple[int | None, list[str]]:
+    """The axis across thick slices, or across a patch of few slices (nnU-Net's rule for turning in two dimensions), and why."""
+    axis = coarsest_axis(spacing)
+    longer = spacing[axis] / max(side for other, side in enumerate(spacing) if other != axis)
+    fewer = max(topology.patch) / topology.patch[axis]
+    if max(longer, fewer) <= ANISOTROPY:
+        return None, []
+    what = f"voxels are {longer:.3g} times longer" if longer > ANISOTROPY else f"the patch is {fewer:.3g} times smaller"
+    return axis, [f"Rotation: only within the slices, because along {'RAS'[axis]} {what}; turned any other way, patches would reach beyond them."]
 
 
 def _stage(topology: Topology, number: int) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from deepseg.outputs import write_whole
+from deepseg_train.augmentation.geometry.affine import AffineSettings
 from deepseg_train.data.cases import Dataset
 from deepseg_train.data.plan import Plan
 from deepseg_train.errors import DatasetError
@@ -59,7 +60,11 @@ def config_of(dataset: Dataset, plan: Plan, split_name: str, patient: str | None
         "intended_use": f"For research, not for clinical use. Images like those of the dataset: {modalities}.",
     }
     told = {"patient": patient} if patient else {}
-    return {"model": model, "split": split_name, **told, "training": {"batch_size": plan.batch_size}}
+    steps = {"steps_per_epoch": plan.steps_per_epoch} if plan.steps_per_epoch else {}
+    made = {"model": model, "split": split_name, **told, "training": {"batch_size": plan.batch_size, **steps}}
+    if plan.thick_axis is not None:
+        made["augmentation"] = {"affine": {"rotate_degrees": _within_slices(plan.thick_axis)}}
+    return made
 
 
 def write_config(path: Path, config: dict[str, Any], plan: Plan) -> None:
@@ -102,6 +107,11 @@ def _network(plan: Plan) -> dict[str, Any]:
         "deep_supr_num": min(len(topology.strides) - 2, 3),
         "res_block": True,
     }
+
+
+def _within_slices(thick_axis: int) -> list[float]:
+    """The usual angle about the axis across the slices, none about the others."""
+    return [angle if axis == thick_axis else 0.0 for axis, angle in enumerate(AffineSettings().rotate_degrees)]
 
 
 def _step(step: dict[str, Any]) -> dict[str, Any]:

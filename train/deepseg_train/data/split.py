@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -102,7 +103,7 @@ def leave_one_site_out(cases: Sequence[Case], column: str, seed: int, held: Mapp
 
 
 def save_split(path: Path, parts: Parts, how: str, seed: int, dataset: str) -> None:
-    """Write a split as JSON.
+    """Write a split as JSON, with the patients of cases that are not patients of their own.
 
     Args:
         path: must not exist.
@@ -128,17 +129,21 @@ def save_split(path: Path, parts: Parts, how: str, seed: int, dataset: str) -> N
         "meaning": PARTS,
         "parts": {part: [case.name for case in parts[part]] for part in PARTS},
     }
+    patients = {case.name: case.patient for part in PARTS for case in parts[part] if case.patient != case.name}
+    if patients:
+        told["patients"] = patients
     write_whole(path, lambda temporary: temporary.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8"))
 
 
 def load_split(path: Path, cases: Sequence[Case]) -> Parts:
-    """Read a split file and look its cases up; the dataset may have more.
+    """Read a split file and look its cases up; the dataset may have more. The cases' patients are those that it was drawn by, where it tells them.
 
     Raises:
         DatasetError: not readable, an unknown part, a case or a patient in two parts, or a case that the dataset lacks.
     """
     try:
-        named = json.loads(path.read_text(encoding="utf-8"))["parts"]
+        told = json.loads(path.read_text(encoding="utf-8"))
+        named, patients = told["parts"], dict(told.get("patients", {}))
         listed = [name for names in named.values() for name in names]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DatasetError(f"The split {path} cannot be read: {error!r}") from error
@@ -151,7 +156,8 @@ def load_split(path: Path, cases: Sequence[Case]) -> Parts:
     unknown = sorted(set(listed) - set(known))
     if unknown:
         raise DatasetError(f"The split {path} lists {len(unknown)} cases that the dataset lacks: {', '.join(unknown[:10])}.")
-    parts = {part: [known[name] for name in names] for part, names in named.items()}
+    of_split = {name: replace(known[name], patient=str(patients.get(name, known[name].patient))) for name in listed}
+    parts = {part: [of_split[name] for name in names] for part, names in named.items()}
     refuse_shared_patients(parts, str(path))
     return parts
 

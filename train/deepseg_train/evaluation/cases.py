@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +13,7 @@ from tqdm import tqdm
 from deepseg import api
 from deepseg.errors import VolumeError
 from deepseg.io import read_label_array
-from deepseg_train.data.cases import Case
+from deepseg_train.data.cases import Case, naming
 from deepseg_train.errors import DatasetError
 from deepseg_train.evaluation.measures import measured
 
@@ -70,7 +69,7 @@ class ModelAnswers:
         return self.bundle.spec.labels
 
     def to(self, case: Case) -> Answer:
-        with _named(case):
+        with naming(case):
             volume, reference = case.read_image(), read_labels(case.label, case, self.labels)
             if not volume.geometry.is_close(reference.geometry):
                 raise VolumeError(f"the image's and the labels' grids {_sizes(volume.geometry, reference.geometry)} differ in shape or place.")
@@ -101,7 +100,7 @@ class FolderAnswers:
         path = self.file_of(case)
         if path is None:
             raise DatasetError(f"{case.name}: there is no prediction {self.folder / case.name}{_SUFFIXES[0]}.")
-        with _named(case):
+        with naming(case):
             reference, predicted = (read_labels(file, case, self.labels) for file in (case.label, path))
             if not reference.geometry.is_close(predicted.geometry):
                 sizes = _sizes(predicted.geometry, reference.geometry)
@@ -160,11 +159,3 @@ def read_labels(path: Path, case: Case, labels: tuple[api.Label, ...]) -> api.La
 
 def _sizes(*grids: api.Geometry) -> str:
     return " and ".join(" x ".join(map(str, grid.shape)) for grid in grids)
-
-
-@contextmanager
-def _named(case: Case) -> Iterator[None]:
-    try:
-        yield
-    except VolumeError as error:
-        raise DatasetError(f"{case.name}: {error}") from error

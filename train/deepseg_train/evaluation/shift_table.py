@@ -7,22 +7,22 @@ from collections.abc import Sequence
 import numpy as np
 
 from deepseg_train.evaluation.comparison import p_text
-from deepseg_train.evaluation.shift import shift
+from deepseg_train.evaluation.shift import Patients, shift
 from deepseg_train.evaluation.statistics import holm
 from deepseg_train.evaluation.tables import markdown
 
 
-def shift_table(pairs: Sequence[tuple[str, Sequence[np.ndarray], Sequence[np.ndarray]]], names: list[str]) -> str:
+def shift_table(pairs: Sequence[tuple[str, Sequence[np.ndarray], Sequence[np.ndarray], Patients]], names: list[str]) -> str:
     """Test each pair of sets of vectors; p is corrected by Holm's method for all tests.
 
     Args:
-        pairs: title, vectors (F) of the first set, and of the second.
+        pairs: title, vectors (F) of the first set, of the second, and whose they are.
         names: of the F figures.
 
     Raises:
-        DatasetError: a set has fewer than five images.
+        DatasetError: a set has fewer than five patients.
     """
-    found = [(title, shift(np.array(first), np.array(second), names)) for title, first, second in pairs]
+    found = [(title, shift(np.array(first), np.array(second), names, patients=patients)) for title, first, second, patients in pairs]
     corrected = iter(holm([test.p for _, result in found for test in result.tests]))
     lines = [
         [title, " + ".join(map(str, result.images)), test.name, f"{test.value:.3f}", p_text(test.p), p_text(next(corrected))]

@@ -60,7 +60,8 @@ class PreparedCases(Dataset):
             spec: the model.
             cache: folder for the arrays that do not fit in memory. What it holds already, of the same files and for a model that prepares
                 alike, is taken as it is. None keeps everything in memory.
-            memory_bytes: how much memory may be taken before the folder is; None for half of what is free, shared among the processes of this machine.
+            memory_bytes: how much memory may be taken before the folder is; None for half of what is free, shared
+                among the processes of this machine.
 
         Raises:
             DatasetError: lists each bad case with its reason.

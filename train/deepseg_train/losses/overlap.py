@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import distributed
-from torch.distributed.nn.functional import all_reduce
 
 SMOOTHING = 1e-5
 """Added above and below, in voxels, so that a label that is neither there nor predicted counts as right."""
@@ -16,9 +15,14 @@ def dice(intersections: torch.Tensor, predicted: torch.Tensor, true: torch.Tenso
 
 
 def volumes_of(probabilities: torch.Tensor) -> torch.Tensor:
-    """Voxels of each channel in the whole batch, (F,), of probabilities (N, F, I, J, K).
+    """Voxels of each channel in the whole batch, (F,), of probabilities (N, F, I, J, K)."""
+    return of_all_processes(probabilities.sum((0, 2, 3, 4)))
 
-    The batch is that of all processes which train together: a ratio of their sums is not the mean of their ratios.
-    """
-    own = probabilities.sum((0, 2, 3, 4))
-    return all_reduce(own) if distributed.is_available() and distributed.is_initialized() else own
+
+def of_all_processes(sums: torch.Tensor) -> torch.Tensor:
+    """Sums over the batches of all processes that train together: a ratio of sums is not the mean of the processes' ratios."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return sums
+    from torch.distributed.nn.functional import all_reduce
+
+    return all_reduce(sums)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from deepseg_train.errors import ConfigError
+from deepseg_train.losses.overlap import of_all_processes
 from deepseg_train.losses.voxel_loss import Answer, Reference, Spacing, VoxelLoss
 
 
@@ -34,4 +35,5 @@ class WeightedCrossEntropyLoss(VoxelLoss):
             raise ConfigError(f"class_weights has {len(self.class_weights)} numbers; this model has {channels} channels. Give one each.")
         likelihood, weights = answer.log_likelihood(reference), self.class_weights.to(answer.logits)
         of_voxels = weights.reshape(1, -1, 1, 1, 1).expand_as(likelihood) if self.overlapping else weights[reference.target]
-        return -(of_voxels * likelihood).sum() / of_voxels.sum().clamp_min(torch.finfo(weights.dtype).tiny)
+        weighted, total = of_all_processes(torch.stack([(of_voxels * likelihood).sum(), of_voxels.sum()])).unbind()
+        return -weighted / total.clamp_min(torch.finfo(weights.dtype).tiny)

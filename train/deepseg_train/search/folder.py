@@ -20,7 +20,7 @@ from deepseg.bundle import sha256_of
 from deepseg_train.config import load_config
 from deepseg_train.config.reading import read_config
 from deepseg_train.errors import ConfigError
-from deepseg_train.search.samplers import pruner_of, sampler_of
+from deepseg_train.search.samplers import most_epochs, pruner_of, sampler_of
 from deepseg_train.search.space import Range, read_space
 
 BASE, SPLIT, SPACE, JOURNAL = "base.yaml", "split.json", "space.yaml", "journal.log"
@@ -106,7 +106,7 @@ def open_search(folder: Path, storage: str | None, way: Way) -> Search:
         direction="maximize",
         load_if_exists=True,
         sampler=sampler_of(way.sampler, way.seed, ranges),
-        pruner=pruner_of(way.pruner, load_config(folder / BASE).training.epochs),
+        pruner=pruner_of(way.pruner, most_epochs(ranges, load_config(folder / BASE).training.epochs)),
     )
     ours = {
         "config": read_config(folder / BASE),

@@ -46,7 +46,7 @@ def search(
     Raises:
         ConfigError: the config, the space or the storage is wrong, or the folder holds another search.
         DatasetError: the data has problems.
-        ConfigError, ModelError, RuntimeError: what the last of ten trials in a row failed of; the same call goes on with the next.
+        ConfigError, ModelError, RuntimeError, ValueError: what the last of ten trials in a row failed of; the same call goes on with the next.
     """
     way = way or Way()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -68,7 +68,7 @@ def search(
         try:
             run_trial(found, claimed, data)
             failed = 0
-        except (ConfigError, ModelError, RuntimeError):
+        except (ConfigError, ModelError, RuntimeError, ValueError):
             failed += 1
             if failed == _MOST_IN_A_ROW:
                 raise

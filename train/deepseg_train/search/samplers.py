@@ -14,7 +14,7 @@ from optuna.samplers import BaseSampler, GridSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
 from deepseg_train.errors import ConfigError
-from deepseg_train.search.space import Range
+from deepseg_train.search.space import Numbers, Range
 
 SAMPLERS = ("tpe", "random", "grid")
 PRUNERS = ("median", "none")
@@ -81,9 +81,18 @@ def _points(ranges: Mapping[str, Range]) -> dict[str, list[Any]]:
     return found
 
 
+def most_epochs(ranges: Mapping[str, Range], epochs: int) -> int:
+    """Of any trial: `epochs` as the config says, or the most that the search may set."""
+    span = ranges.get("training.epochs")
+    if span is None:
+        return epochs
+    return int(span.high) if isinstance(span, Numbers) else max(span.choices)
+
+
 def pruner_of(name: str, epochs: int) -> BasePruner:
     """One of PRUNERS; 'median' stops a trial whose best Dice so far is below the median of what the finished ones had at that epoch.
 
-    It waits for five finished trials, and in each for a quarter of the epochs, because the learning rate rises at different speeds.
+    It waits for five finished trials, and in each for a quarter of the epochs, because the learning rate rises at different speeds. Where trials
+    differ in their epochs, these are the most that one has.
     """
     return MedianPruner(_UNPRUNED_TRIALS, n_warmup_steps=epochs // 4) if name == "median" else NopPruner()

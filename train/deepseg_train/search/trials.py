@@ -61,7 +61,7 @@ def run_trial(search: Search, claimed: Claim, data: Path) -> None:
     """Train, and tell the study how well; what cannot be trained is told as a failed trial.
 
     Raises:
-        ConfigError, ModelError, RuntimeError: what the trial failed of.
+        ConfigError, ModelError, RuntimeError, ValueError: what the trial failed of.
         DatasetError: the data has problems; the trial goes on when the search does.
     """
     study, trial = search.study, claimed.trial
@@ -71,7 +71,7 @@ def run_trial(search: Search, claimed: Claim, data: Path) -> None:
     try:
         fit(search.folder / BASE, data, claimed.run, values, cache=search.folder / CACHE, extra_callbacks=[report])
         _finish(study, trial, report)
-    except (ConfigError, ModelError, RuntimeError) as error:
+    except (ConfigError, ModelError, RuntimeError, ValueError) as error:
         said = " ".join(str(error).split())
         trial.set_user_attr(REASON, said)
         study.tell(trial, state=TrialState.FAIL)

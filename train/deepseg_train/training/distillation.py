@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -36,6 +38,19 @@ class DistillationSettings:
             raise ConfigError(f"temperature is {self.temperature}; expected a number above 0.")
 
 
+_COMPARED: dict[str, Callable[[ModelSpec], Any]] = {
+    "inputs": lambda spec: spec.inputs,
+    "orientation": lambda spec: spec.orientation,
+    "spacing_mm": lambda spec: spec.spacing_mm,
+    "resampling": lambda spec: spec.resampling,
+    "crop": lambda spec: spec.crop,
+    "channel_count": lambda spec: spec.channel_count,
+    "overlapping": lambda spec: spec.overlapping,
+    "labels": lambda spec: ", ".join(label.name.casefold() for label in spec.labels),
+}
+"""What teacher and student must have alike."""
+
+
 class Teacher:
     """Answers for training patches, as they are changed, so that it is asked about more images than there are cases.
 
@@ -44,22 +59,32 @@ class Teacher:
     """
 
     def __init__(self, settings: DistillationSettings, student: ModelSpec) -> None:
-        """Raises ConfigError where the teacher cannot be read, or sees or tells other things than the student."""
+        """Read the teacher and ask it about a blank window.
+
+        Raises:
+            ConfigError: it cannot be read, sees or tells other things than the student, or cannot answer to windows of the student's size.
+        """
         try:
             bundle = load_model(settings.teacher)
             networks = [bundle.build_network(member) for member in range(len(bundle.spec.weights))]
         except ModelError as error:
             raise ConfigError(f"The teacher {settings.teacher} cannot be used: {error}") from error
-        for what in ("inputs", "orientation", "spacing_mm", "channel_count", "overlapping"):
-            its, ours = getattr(bundle.spec, what), getattr(student, what)
+        for what, told in _COMPARED.items():
+            its, ours = told(bundle.spec), told(student)
             if its != ours:
                 raise ConfigError(f"The teacher {settings.teacher} cannot teach this model: its {what} is {its}; the student's is {ours}.")
         self.temperature = settings.temperature
-        self.precision = fast_precision(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.precision = fast_precision(device)
         self.networks: list[nn.Module] = [optimise(network, self.precision) for network in networks]
         self.overlapping = student.overlapping
         # Without its Dice part the loss is linear in the teacher's probabilities.
         self._loss = DistillationLoss(student.overlapping, settings.temperature, dice_weight=0)
+        self._refuse_other_windows(settings.teacher, student, device)
+
+    def __deepcopy__(self, memo: dict) -> Teacher:
+        """The moving average copies the module it is of; the teacher is nothing to average."""
+        return self
 
     def loss(self, logits: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
         """Of the student's logits (N, L, I, J, K) for a batch (N, C, I, J, K)."""
@@ -68,6 +93,22 @@ class Teacher:
     @torch.no_grad()
     def answer(self, images: torch.Tensor) -> torch.Tensor:
         """Probabilities (N, L, I, J, K) in float32 for a batch (N, C, I, J, K)."""
-        network = self.networks[int(torch.randint(len(self.networks), ()))].to(images.device)
-        logits = network(images.to(next(network.parameters()).dtype)).float() / self.temperature
+        return self._answer_of(int(torch.randint(len(self.networks), ())), images)
+
+    def _answer_of(self, member: int, images: torch.Tensor) -> torch.Tensor:
+        network = self.networks[member].to(images.device)
+        # In its own number type: the student's automatic one would round what it says.
+        with torch.autocast(images.device.type, enabled=False):
+            logits = network(images.to(next(network.parameters()).dtype)).float() / self.temperature
         return logits.sigmoid() if self.overlapping else logits.softmax(1)
+
+    @torch.no_grad()
+    def _refuse_other_windows(self, name: str, student: ModelSpec, device: torch.device) -> None:
+        expected = (1, student.channel_count, *student.window.size)
+        size = " x ".join(map(str, student.window.size))
+        try:
+            found = tuple(self._answer_of(0, torch.zeros(1, len(student.inputs), *student.window.size, device=device)).shape)
+        except (RuntimeError, ValueError) as error:
+            raise ConfigError(f"The teacher {name} cannot answer to the student's windows of {size} voxels: {error}") from error
+        if found != expected:
+            raise ConfigError(f"The teacher {name} answers to the student's windows of {size} voxels in the shape {found}; expected {expected}.")

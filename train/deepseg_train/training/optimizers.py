@@ -12,6 +12,8 @@ from torch import nn
 
 from deepseg_train.errors import ConfigError
 
+_WEIGHING = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
 
 @dataclass(frozen=True)
 class OptimizerSettings:
@@ -51,10 +53,11 @@ def optimizer_of(network: nn.Module, settings: OptimizerSettings, of_loss: Seque
         of_loss: what the loss itself learns; never held back by decay.
     """
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    held_back = _decaying(network)
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
             factor = next((rate for pattern, rate in settings.rates.items() if fnmatchcase(name, pattern)), 1.0)
-            groups.setdefault((factor, parameter.ndim > 1), []).append(parameter)
+            groups.setdefault((factor, parameter in held_back), []).append(parameter)
     made: list[dict[str, Any]] = [
         {"params": parameters, "lr": settings.learning_rate * factor, "weight_decay": settings.weight_decay if decays else 0.0}
         for (factor, decays), parameters in groups.items()
@@ -92,4 +95,15 @@ def freeze(network: nn.Module, settings: OptimizerSettings) -> list[nn.Module]:
 
 def l1_of(network: nn.Module) -> torch.Tensor:
     """Sum of the absolute weights that decay would hold back, too."""
-    return torch.stack([p.abs().sum() for p in network.parameters() if p.requires_grad and p.ndim > 1]).sum()
+    return torch.stack([p.abs().sum() for p in _decaying(network) if p.requires_grad]).sum()
+
+
+def _decaying(network: nn.Module) -> dict[nn.Parameter, None]:
+    """Weights of convolutions and linear layers; biases, normalisations and tables of positions say where zero is, and are not pulled there."""
+    found = {}
+    for module in network.modules():
+        if isinstance(module, _WEIGHING):
+            found[module.weight] = None
+        elif isinstance(module, nn.MultiheadAttention):
+            found |= {p: None for p in (module.in_proj_weight, module.q_proj_weight, module.k_proj_weight, module.v_proj_weight) if p is not None}
+    return found

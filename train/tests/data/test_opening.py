@@ -81,14 +81,21 @@ def test_a_name_used_twice_is_refused(table):
 def test_every_bad_case_is_named_with_its_reason_at_once(msd):
     write_labels(msd / "labelsTr" / "case_00.nii.gz", origin=(3.0, 0.0, 0.0))
     write_labels(msd / "labelsTr" / "case_01.nii.gz", values=(1, 7))
-    write_labels(msd / "labelsTr" / "case_02.nii.gz", values=(0, 0))
+    write_labels(msd / "labelsTr" / "case_02.nii.gz", values=(0, 0), spacing=(2.0, 1.0, 1.0))
     (msd / "imagesTr" / "case_03.nii.gz").write_bytes(b"not an image")
     with pytest.raises(DatasetError) as caught:
         read_checked(open_dataset(msd).cases, model())
     said = str(caught.value)
     assert said.startswith("4 of 4 cases have problems")
-    for line in ("case_00: image grid", "case_01: label values [0, 1, 7], expected only [0, 1, 2]", "case_02: the label image is empty", "case_03: "):
+    for line in ("case_00: image grid", "case_01: label values [0, 1, 7], expected only [0, 1, 2]", "case_02: image grid", "case_03: "):
         assert line in said
+
+
+def test_images_without_any_label_are_read(msd):
+    """Without a lesion, for example."""
+    write_labels(msd / "labelsTr" / "case_02.nii.gz", values=(0, 0))
+    volume, labels = open_dataset(msd).cases[2].read(model())
+    assert volume.array.shape == (1, *labels.array.shape) and not labels.array.any()
 
 
 def test_channels_on_other_grids_and_other_numbers_of_channels_are_refused(table):

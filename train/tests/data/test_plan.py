@@ -3,7 +3,7 @@
 import argparse
 import itertools
 import json
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from math import dist
 
 import numpy as np
@@ -12,9 +12,12 @@ import torch
 import yaml
 
 from deepseg.networks import build_network
+from deepseg_train.augmentation import PatchGrid
+from deepseg_train.augmentation.geometry.affine import draw_affine
+from deepseg_train.augmentation.geometry.sampling import reading_places
 from deepseg_train.commands import plan as plan_command
 from deepseg_train.commands import split as split_command
-from deepseg_train.config import load_config
+from deepseg_train.config import load_config, parse_config
 from deepseg_train.data import open_dataset
 from deepseg_train.data.channels import modality_of
 from deepseg_train.data.fingerprint import CaseFingerprint, Fingerprint, Intensities, fingerprint
@@ -277,3 +280,71 @@ def test_the_split_command_writes_folds_sites_and_fractions(tmp_path):
     assert json.loads((tmp_path / "one" / "split.json").read_text())["drawn"]["seed"] == 0
     with pytest.raises(DatasetError, match="never overwritten"):
         command(split_command, "split", data, "-o", tmp_path / "one", "--fractions", 0.5, 0, 0, 0.5)
+
+
+def test_an_epoch_covers_the_training_images_once():
+    """256 cubed in patches of 128 cubed: 8 a case."""
+    small = plan(figures((256, 256, 256), count=20))
+    assert small.topology.patch == (128, 128, 128) and small.batch_size == 2
+    assert small.steps_per_epoch == 20 * 8 / 2
+    assert plan(figures((256, 256, 256), count=20), training_cases=13).steps_per_epoch == 13 * 8 / 2
+    # A box of an eighth of the image: the patch is taken from all of it.
+    assert plan(figures((128, 128, 128), kept=1 / 8, count=20)).steps_per_epoch == 20 * 8 / 2
+    many = plan(figures((256, 256, 256), count=500))
+    assert many.steps_per_epoch == 250
+    assert "500 training cases hold about as many voxels as 4000 patches, which is 2000 steps; it has 250" in many.explain()
+    assert "80 steps: each voxel is seen about once" in small.explain()
+    whole = plan(figures((40, 48, 40), count=500))
+    assert whole.steps_per_epoch is None
+    assert "each case once, as a patch covers an image" in whole.explain()
+
+
+def test_the_length_of_an_epoch_reaches_the_config(tmp_path):
+    dataset = open_dataset(enlarge(write_msd(tmp_path / "msd", 4)))
+    assert "steps_per_epoch" not in config_of(dataset, plan(fingerprint(dataset)), "s.json")["training"]
+    made = config_of(dataset, plan(figures((256, 256, 256), count=20)), "s.json")
+    assert made["training"] == {"batch_size": 2, "steps_per_epoch": 80}
+
+
+def beyond_slices(config, path, draws=40):
+    """Share of a patch's voxels that are read from more than half a voxel beyond its own slices by turning alone, over many draws."""
+    parsed = parse_config(config, path)
+    grid = PatchGrid.of(parsed.spec)
+    settings = replace(parsed.augmentation.affine, scale=(1.0, 1.0))
+    rng, shares, axis = np.random.default_rng(0), [], int(np.argmax(grid.spacing_mm))
+    small = replace(
+        grid,
+        size=tuple(n if n < 32 else 32 for n in grid.size),
+        spacing_mm=tuple(mm * max(n / 32, 1) for mm, n in zip(grid.spacing_mm, grid.size, strict=True)),
+    )
+    for _ in range(draws):
+        places = reading_places((0, 0, 0), small.size, (False,) * 3, draw_affine(settings, rng, small), None)[axis]
+        shares.append(float(((places < -0.5) | (places > small.size[axis] - 0.5)).float().mean()))
+    return np.mean(shares)
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing", "angles"),
+    [
+        ((320, 320, 20), (0.5, 0.5, 4.0), [0.0, 0.0, 30.0]),
+        ((320, 20, 320), (0.5, 4.0, 0.5), [0.0, 30.0, 0.0]),
+        ((200, 200, 200), (1.0, 1.0, 1.0), None),
+    ],
+)
+def test_patches_of_thick_slices_turn_within_them(tmp_path, shape, spacing, angles):
+    dataset = open_dataset(enlarge(write_msd(tmp_path / "msd", 4)))
+    proposed = plan(figures(shape, spacing))
+    made = config_of(dataset, proposed, "s.json")
+    if angles is None:
+        assert "augmentation" not in made and "Rotation" not in proposed.explain()
+        return
+    assert made["augmentation"] == {"affine": {"rotate_degrees": angles}}
+    assert f"Rotation: only within the slices, because along {'RAS'[proposed.thick_axis]} voxels are 8 times longer" in proposed.explain()
+    assert beyond_slices(made, tmp_path / "c.yaml") == 0
+    del made["augmentation"]
+    assert beyond_slices(made, tmp_path / "c.yaml") > 0.1
+
+
+def test_patches_of_few_slices_turn_within_them():
+    proposed = plan(figures((320, 320, 24)))
+    assert proposed.thick_axis == 2 and "along S the patch is" in proposed.explain()

@@ -2,10 +2,12 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from deepseg_train.commands.split import file_names
 from deepseg_train.data import open_dataset
 from deepseg_train.data.cases import Case
 from deepseg_train.data.split import FRACTIONS, draw_split, k_folds, leave_one_site_out, load_split, save_split
@@ -149,12 +151,38 @@ def test_a_saved_split_is_loaded_and_never_overwritten(tmp_path):
     save_split(path, parts, "at random", 4, "Ten patients")
     assert load_split(path, cases[::-1]) == parts
     told = json.loads(path.read_text(encoding="utf-8"))
-    assert set(told) == set(json.loads(SHIPPED.read_text(encoding="utf-8")))
+    assert set(told) == {*json.loads(SHIPPED.read_text(encoding="utf-8")), "patients"}
+    assert told["patients"] == {case.name: case.patient for case in cases}
     assert told["drawn"]["seed"] == 4
     assert told["drawn"]["patients"] == {part: len(found) for part, found in patients_of(parts).items()}
     assert told["drawn"]["cases"] == {part: len(found) for part, found in parts.items()}
     with pytest.raises(DatasetError, match="never overwritten"):
         save_split(path, parts, "at random", 5, "Ten patients")
+
+
+def test_a_split_remembers_its_patients(tmp_path):
+    """The dataset is opened again by somebody who does not say whose the cases are."""
+    cases = make(10, 2)
+    alone = [replace(case, patient=case.name) for case in cases]
+    save_split(tmp_path / "split.json", parts := draw_split(cases, FRACTIONS, 4), "at random", 4, "Ten patients")
+    assert load_split(tmp_path / "split.json", alone) == parts
+    save_split(tmp_path / "alone.json", draw_split(alone, FRACTIONS, 4), "at random", 4, "Twenty patients")
+    assert "patients" not in json.loads((tmp_path / "alone.json").read_text(encoding="utf-8"))
+    told = json.loads((tmp_path / "split.json").read_text(encoding="utf-8"))
+    told["parts"]["test"].append(told["parts"]["train"].pop(0))
+    (tmp_path / "moved.json").write_text(json.dumps(told), encoding="utf-8")
+    with pytest.raises(DatasetError, match="1 patients in more than one part"):
+        load_split(tmp_path / "moved.json", alone)
+
+
+def test_sites_with_one_file_name_are_numbered():
+    assert file_names(["St. A", "St/ A", "St- A", "st. a", "B"]) == {
+        "St. A": "St.-A",
+        "St/ A": "St--A",
+        "St- A": "St--A-2",
+        "st. a": "st.-a-2",
+        "B": "B",
+    }
 
 
 @pytest.mark.parametrize(
@@ -171,7 +199,7 @@ def test_splits_that_leak_or_do_not_fit_are_refused(tmp_path, train, validation,
         load_split(tmp_path / "split.json", make(2, 2))
 
 
-@pytest.mark.parametrize("text", ["{", "{}", '{"parts": []}', '{"parts": {"train": 3}}'])
+@pytest.mark.parametrize("text", ["{", "{}", "[]", '{"parts": []}', '{"parts": {}, "patients": 3}', '{"parts": {"train": 3}}'])
 def test_files_that_are_no_split_are_refused(tmp_path, text):
     (tmp_path / "split.json").write_text(text)
     with pytest.raises(DatasetError, match="cannot be read"):

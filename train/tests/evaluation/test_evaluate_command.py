@@ -1,5 +1,7 @@
 """`deepseg-train evaluate`, as it is used."""
 
+import json
+
 import pytest
 
 from deepseg_train.commands import evaluate
@@ -16,6 +18,7 @@ def run(boxes, *arguments):
 def test_label_files_made_elsewhere_with_groups_and_another_model(boxes, tmp_path, capsys):
     run(boxes, "--predictions", boxes / "predicted", "--csv", tmp_path / "first.csv")
     told = capsys.readouterr().out
+    assert "without --split all cases are used, those that the model was trained on among them" in told
     assert "| Front |" in told and "6 cases; mean and 95 % BCa bootstrap over cases." in told
     assert len(read_rows(tmp_path / "first.csv")) == 12
     run(
@@ -34,6 +37,14 @@ def test_a_model_is_run_and_its_probabilities_ranked(boxes, tiny_model, tmp_path
     rows = read_rows(tmp_path / "rows.csv")
     assert len(rows) == 12 and all(0 <= row["auroc"] <= 1 for row in rows)
     assert "AUPRC" in capsys.readouterr().out
+
+
+def test_with_a_split_nothing_is_said_of_training_cases(boxes, tmp_path, capsys):
+    parts = {"train": ["short_0"], "validation": [], "calibrate": [], "test": ["short_1", "short_2"]}
+    (tmp_path / "split.json").write_text(json.dumps({"parts": parts, "patients": {"short_1": "p", "short_2": "p"}}), encoding="utf-8")
+    run(boxes, "--predictions", boxes / "predicted", "--split", tmp_path / "split.json", "--csv", tmp_path / "rows.csv")
+    assert "trained on" not in capsys.readouterr().out
+    assert {row["patient"] for row in read_rows(tmp_path / "rows.csv")} == {"p"}
 
 
 @pytest.mark.parametrize(

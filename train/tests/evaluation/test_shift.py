@@ -11,7 +11,7 @@ from deepseg.volume import LabelMap, Volume
 from deepseg_train.commands import shift as command
 from deepseg_train.errors import DatasetError
 from deepseg_train.evaluation import shift as shift_module
-from deepseg_train.evaluation.shift import classifier_two_sample, maximum_mean_discrepancy, shift
+from deepseg_train.evaluation.shift import _units, classifier_two_sample, maximum_mean_discrepancy, shift
 
 from .conftest import LABELS, run_command
 
@@ -55,6 +55,30 @@ def test_shifted_sets_have_a_small_p_and_tell_by_what():
     assert found.tests[1].value > 0.75
     assert found.differences[0][0] == "brightness"
     assert found.differences[0][1] == pytest.approx(2.0, abs=0.7)
+
+
+def test_images_of_one_patient_are_no_evidence_of_their_own():
+    """Sets of one distribution, of each patient six images that are nearly the same: by images they differ surely, by patients seldom."""
+    rng = np.random.default_rng(5)
+    by_images, by_patients = [], []
+    for n in range(12):
+        x, y = (np.repeat(rng.normal(size=(6, 3)), 6, 0) + 0.05 * rng.normal(size=(36, 3)) for _ in range(2))
+        patients = tuple([f"{name}{place // 6}" for place in range(36)] for name in "xy")
+        by_images.append(maximum_mean_discrepancy(x, y, permutations=99).p)
+        by_patients.append(maximum_mean_discrepancy(x, y, permutations=99, patients=patients).p)
+        if n < 1:
+            assert classifier_two_sample(x, y, 0, 19, patients).p > 0.05
+    assert np.mean(np.array(by_images) <= 0.05) > 0.8
+    assert np.mean(np.array(by_patients) <= 0.05) < 0.3
+    y += 3
+    assert all(test.p < 0.05 for test in shift(x, y, [*"abc"], patients=patients).tests)
+    with pytest.raises(DatasetError, match="36 and 24 images of 6 and 4 patients to compare; at least 5 patients each are needed"):
+        shift(x, y[:24], [*"abc"], patients=(patients[0], patients[1][:24]))
+
+
+def test_each_patients_images_stay_together():
+    unit, member = _units(3, 2, (["a", "b", "a"], ["a", "c"]))
+    assert unit.tolist() == [0, 1, 0, 2, 3] and member.tolist() == [0, 0, 1, 1]
 
 
 def test_spread_alone_is_seen_by_mmd():

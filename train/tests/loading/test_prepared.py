@@ -4,8 +4,8 @@ import json
 import os
 import pickle
 import shutil
-import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +15,14 @@ import torch
 from deepseg.geometry import Geometry
 from deepseg.io import write_label_map, write_volume
 from deepseg.preprocessing import prepare, prepare_labels
-from deepseg.volume import LabelMap, Volume
-from deepseg_train.data import open_dataset
+from deepseg.volume import Label, LabelMap, Volume
+from deepseg_train.augmentation import AugmentationSettings, PatchGrid
+from deepseg_train.data import Case, open_dataset
 from deepseg_train.errors import DatasetError
 from deepseg_train.loading import prepared as prepared_module
-from deepseg_train.loading.prepared import PreparedCases, _places, _Store
+from deepseg_train.loading.prepared import PreparedCases, _places, _prepared, _Store
+from deepseg_train.loading.room import working_bytes
+from deepseg_train.loading.samples import SampleKey, TrainingSamples
 
 
 def same(one, other):
@@ -64,8 +67,7 @@ def test_a_case_that_does_not_fit_takes_no_memory_from_smaller_ones(write_ball, 
     write_volume(Volume(large[None], geometry), tmp_path / "imagesTr" / "a_large.nii.gz")
     write_label_map(LabelMap((large > 50).astype(np.uint8), geometry, ()), tmp_path / "labelsTr" / "a_large.nii.gz")
     pairs.insert(0, {"image": "./imagesTr/a_large.nii.gz", "label": "./labelsTr/a_large.nii.gz"})
-    (tmp_path / "dataset.json").write_text(json.dumps({"training": pairs}), encoding="utf-8")
-    cases = open_dataset(tmp_path).cases
+    cases = open_dataset_of(tmp_path, pairs)
     PreparedCases(cases, spec, tmp_path / "cache", memory_bytes=3 * 5 * 20 * 24 * 18)
     assert {path.name.partition("-")[0] for path in (tmp_path / "cache").iterdir()} == {"a_large"}
 
@@ -94,12 +96,32 @@ def test_places_are_a_random_subset_of_large_labels():
     assert _places(np.zeros((3, 3, 3), np.uint8)).shape == (0, 4)
 
 
+def memory(figure):
+    """Of this process, in bytes: VmRSS, what it has, or VmHWM, the most it had."""
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(figure)]
+    return int(line.split()[1]) * 1024
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells the most memory a process had, and lets it be counted anew")
 def test_preparing_many_labels_takes_little_more_than_the_image(tmp_path, spec):
-    """14 labels, resampled: one-hot labels, copied as floats, would take 14 x 12 bytes a voxel."""
-    code = (Path(__file__).parent / "peak_memory.py").read_text(encoding="utf-8")
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert float(done.stdout) < 40
+    """14 labels, resampled: side by side in one-hot form their numbers and their weights alone would take 12 x 15 bytes a voxel."""
+    shape = (112, 110, 80)
+    geometry = Geometry(shape, np.diag([0.8, 0.8, 1.25, 1.0]))
+    labels = tuple(Label(n, f"label {n}", (1.0, 0.0, 0.0)) for n in range(1, 15))
+    array = np.zeros(shape, np.uint8)
+    for n in range(14):
+        array[8 * n : 8 * n + 8, 20:90, 10:70] = n + 1
+    case = Case("case", "case", (tmp_path / "image.nii",), tmp_path / "label.nii")
+    write_volume(Volume(np.linspace(0, 1, array.size, dtype=np.float32).reshape(1, *shape), geometry), *case.images)
+    write_label_map(LabelMap(array, geometry, labels), case.label)
+    many = replace(spec, labels=labels, spacing_mm=(1.0, 1.0, 1.0))
+    Path("/proc/self/clear_refs").write_text("5")
+    before = memory("VmRSS")
+    made = _prepared(case, many)
+    taken = memory("VmHWM") - before
+    assert made.label.unique().tolist() == list(range(15))
+    assert taken / (array.size + made.label.numel()) < 60
+    assert working_bytes(case, many) / taken > 0.5, "what is reckoned with"
 
 
 def test_files_are_taken_as_they_are_until_the_case_changes(msd_folder, spec, tmp_path):
@@ -122,3 +144,21 @@ def test_every_bad_case_is_told(cases, spec, tmp_path, msd_folder):
     with pytest.raises(DatasetError, match=r"2 of 10 cases have problems:\n  case_01: .*\n  case_05: label values") as told:
         PreparedCases(bad, spec)
     assert "case_02" not in str(told.value)
+
+
+def test_images_without_any_label_are_prepared_and_give_patches(write_ball, spec, tmp_path):
+    pairs = [write_ball(tmp_path, f"case_{n}", n) for n in range(2)]
+    cases = (first, _) = open_dataset_of(tmp_path, pairs)
+    _, labels = first.read(spec)
+    write_label_map(replace(labels, array=np.zeros_like(labels.array)), first.label)
+    found = PreparedCases(cases, spec)
+    assert not found[0]["label"].any() and found[1]["label"].any()
+    assert found.arrays(0).places.shape == (0, 4)
+    samples = TrainingSamples(found, PatchGrid.of(spec), AugmentationSettings(oversample_foreground=1.0), seed=0, batch_size=2, steps=1)
+    of_case = {samples.record(key).case: samples[key] for key in (SampleKey(0, 0), SampleKey(0, 1))}
+    assert not of_case[0]["label"].any() and of_case[1]["label"].any()
+
+
+def open_dataset_of(folder, pairs):
+    (folder / "dataset.json").write_text(json.dumps({"training": pairs}), encoding="utf-8")
+    return open_dataset(folder).cases

@@ -7,7 +7,7 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from deepseg_train.errors import ConfigError
-from deepseg_train.search.samplers import grid_size, pruner_of, sampler_of
+from deepseg_train.search.samplers import grid_size, most_epochs, pruner_of, sampler_of
 from deepseg_train.search.space import Choices, Numbers, suggested
 
 RATE = {"rate": Numbers(1e-4, 1e-1, log=True)}
@@ -82,6 +82,13 @@ def test_the_median_pruner_waits_for_five_trials_and_a_quarter_of_the_epochs():
         trial.report(0.1, 2)
         assert trial.should_prune() == (finished == 5)
         study.add_trial(create_trial(value=0.9, intermediate_values={1: 0.8, 2: 0.9}))
+
+
+@pytest.mark.parametrize(
+    ("ranges", "most"), [({}, 200), ({"training.epochs": Numbers(4, 40)}, 40), ({"training.epochs": Choices((30, 10)), **RATE}, 30), (RATE, 200)]
+)
+def test_the_quarter_is_of_the_epochs_that_are_searched(ranges, most):
+    assert most_epochs(ranges, 200) == most
 
 
 def test_without_a_pruner_nothing_is_stopped():

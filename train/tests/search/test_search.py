@@ -16,6 +16,7 @@ from deepseg_train.cli import main
 from deepseg_train.config import load_config
 from deepseg_train.config.reading import read_config
 from deepseg_train.errors import ConfigError
+from deepseg_train.search import trials
 from deepseg_train.search.folder import Way, find_search, open_folder, open_search
 from deepseg_train.search.report import report
 from deepseg_train.search.run import search
@@ -120,6 +121,19 @@ def test_a_trial_that_is_behind_is_stopped_early(tiny_config, msd_folder, write_
     assert stopped.state == TrialState.PRUNED
     assert list(stopped.intermediate_values) == list(dice_logged(found.run_of(5))) == [1]
     assert "1 stopped early" in report(found)
+
+
+def test_a_value_that_the_network_refuses_ends_its_trial_alone(tiny_config, msd_folder, write_space, tmp_path, monkeypatch):
+    """MONAI tells some wrong sizes by ValueError, only when the network runs."""
+
+    def refuse(*_, **__):
+        raise ValueError("spatial dimensions should be divisible by 32")
+
+    monkeypatch.setattr(trials, "fit", refuse)
+    space = write_space({"optimizer.learning_rate": {"low": 0.001, "high": 0.01}})
+    found = search(tiny_config, space, msd_folder, tmp_path / "refused", Way("random"), trials=2)
+    assert [trial.state for trial in found.study.trials] == [TrialState.FAIL] * 2
+    assert "spatial dimensions should be divisible by 32" in report(found)
 
 
 def test_a_search_begins_no_trial_when_its_time_is_over(tiny_config, msd_folder, write_space, tmp_path):

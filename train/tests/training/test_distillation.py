@@ -10,6 +10,7 @@ from deepseg.networks import build_network
 from deepseg.spec import NetworkSpec
 from deepseg_train.config import load_config
 from deepseg_train.errors import ConfigError
+from deepseg_train.training import distillation
 from deepseg_train.training.distillation import DistillationSettings, Teacher
 
 KWARGS = {
@@ -64,6 +65,28 @@ def test_a_teacher_of_other_images_is_refused(ensemble, spec):
         Teacher(DistillationSettings(ensemble), replace(spec, spacing_mm=(2.0, 2.0, 2.0)))
     with pytest.raises(ConfigError, match="The teacher nowhere cannot be used"):
         Teacher(DistillationSettings("nowhere"), spec)
+
+
+@pytest.mark.parametrize("what", ["labels", "resampling", "crop"])
+def test_a_teacher_whose_answers_mean_something_else_is_refused(ensemble, spec, what):
+    others = {"labels": spec.labels[::-1], "resampling": replace(spec.resampling, order=3), "crop": "nonzero"}
+    with pytest.raises(ConfigError, match=f"cannot teach this model: its {what} is "):
+        Teacher(DistillationSettings(ensemble), replace(spec, **{what: others[what]}))
+
+
+def test_a_window_that_the_teacher_cannot_take_is_told_before_training(ensemble, spec):
+    with pytest.raises(ConfigError, match="cannot answer to the student's windows of 24 x 24 x 25 voxels"):
+        Teacher(DistillationSettings(ensemble), replace(spec, window=replace(spec.window, size=(24, 24, 25))))
+
+
+def test_a_teacher_answers_in_its_own_number_type(ensemble, spec, monkeypatch):
+    monkeypatch.setattr(distillation, "fast_precision", lambda device: "float32")
+    teacher, images = Teacher(DistillationSettings(ensemble), spec), torch.randn(1, 1, 16, 16, 16)
+    torch.manual_seed(0)
+    plain = teacher.answer(images)
+    torch.manual_seed(0)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(teacher.answer(images), plain)
 
 
 @pytest.mark.parametrize(("changed", "said"), [({"weight": 0.0}, "weight is 0"), ({"temperature": 0.0}, "temperature is 0")])

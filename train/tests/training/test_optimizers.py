@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from monai.networks.nets import UNETR, SwinUNETR
 from torch import nn
 
 from deepseg_train.errors import ConfigError
@@ -29,6 +30,24 @@ def test_decay_holds_back_weights_alone():
     groups = optimizer_of(small(), OptimizerSettings(weight_decay=0.5)).param_groups
     of = {group["weight_decay"]: [tuple(p.shape) for p in group["params"]] for group in groups}
     assert of == {0.5: [(2, 1, 1, 1, 1), (2, 2, 1, 1, 1)], 0.0: [(2,), (2,), (2,), (2,)]}
+
+
+def test_tables_of_positions_are_not_held_back():
+    """UNETR's position embeddings and SwinUNETR's relative ones have two and more dimensions, too."""
+    unetr = UNETR(1, 2, (32, 32, 32), feature_size=4, hidden_size=24, mlp_dim=24, num_heads=2)
+    swin = SwinUNETR(1, 2, feature_size=12)
+    for network, free in ((unetr, "position_embeddings"), (swin, "relative_position_bias_table")):
+        groups = optimizer_of(network, OptimizerSettings(weight_decay=0.5)).param_groups
+        held = {id(p) for group in groups if group["weight_decay"] for p in group["params"]}
+        large = {name for name, p in network.named_parameters() if p.ndim > 1 and id(p) not in held}
+        assert large and all(name.endswith(free) for name in large)
+        expected = sum(float(p.detach().abs().sum()) for p in network.parameters() if id(p) in held)
+        assert float(l1_of(network).detach()) == pytest.approx(expected, rel=1e-4)
+
+
+def test_attentions_of_pytorch_are_held_back():
+    groups = optimizer_of(nn.MultiheadAttention(8, 2), OptimizerSettings(weight_decay=0.5)).param_groups
+    assert {tuple(p.shape) for group in groups if group["weight_decay"] for p in group["params"]} == {(24, 8), (8, 8)}
 
 
 @pytest.mark.parametrize("name", ["adamw", "sgd"])
