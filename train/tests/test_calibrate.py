@@ -59,16 +59,6 @@ def test_the_model_is_the_same_but_for_what_was_learnt(calibrated, folder):
     assert "Ball: 90 % volume interval" in card
 
 
-def test_a_model_with_a_spoilt_calibration_can_be_calibrated_again(calibrated, folder, tmp_path):
-    shutil.copytree(calibrated.folder, tmp_path / "model")
-    (tmp_path / "model" / CALIBRATION_FILE).write_text("{}", encoding="utf-8")
-    output = tmp_path / "again"
-    command = words(folder, "--ways", "single-pass", "--group", "Ball", *_names(folder), "-o", output)
-    assert main([command[0], str(tmp_path / "model"), *command[2:]]) == 0
-    again = api.load_model(output)
-    assert load_calibration(again).to_json() == load_calibration(calibrated).to_json()
-
-
 def test_figures_are_of_cases_that_were_not_fitted_on(calibrated):
     figures = load_calibration(calibrated).ways[0].figures
     assert figures["cases"] == 3
@@ -99,14 +89,17 @@ def test_a_new_case_gets_promises_and_a_strange_one_a_warning(calibrated, folder
     assert api.unusual(api.Volume(np.tile(volume.array, (1, 3, 3, 3)), api.Geometry((60, 72, 54), volume.geometry.ijk_to_ras)), calibrated)
 
 
-def test_cases_without_any_label_are_calibrated_on_too(folder, tmp_path, capsys):
+def test_a_spoilt_calibration_is_made_again_on_cases_some_of_which_have_no_label(calibrated, folder, tmp_path, capsys):
     """Two to calibrate on, one to test on and one that was trained on have nothing to outline; a case that cannot be read is named."""
+    shutil.copytree(calibrated.folder, tmp_path / "model")
+    (tmp_path / "model" / CALIBRATION_FILE).write_text("{}", encoding="utf-8")
     shutil.copytree(folder / "data", tmp_path / "data")
     for n in (0, 8, 9, 18):
         path = tmp_path / "data" / "labelsTr" / f"case_{n:02}.nii.gz"
         array, grid = read_label_array(path)
         write_label_map(api.LabelMap(np.zeros(array.shape, np.uint8), grid, ()), path)
     arguments = words(folder, "--ways", "single-pass", "-o", tmp_path / "made")
+    arguments[1] = str(tmp_path / "model")
     arguments[arguments.index("--data") + 1] = str(tmp_path / "data")
     assert main(arguments) == 0
     found = load_calibration(api.load_model(tmp_path / "made"))

@@ -115,9 +115,11 @@ class SegmentationModule(lightning.LightningModule):
             with torch.no_grad():
                 heads = heads_of(self.network(self.images(torch.zeros(count, len(spec.inputs), *spec.window.size))))
                 self.loss(heads.float(), torch.zeros(count, 1, *spec.window.size, dtype=torch.long))
+                self.network.eval()(torch.zeros(1, len(spec.inputs), *spec.window.size))
         except (RuntimeError, ValueError, ModelError) as error:
             reason = " ".join(str(error).split())
             raise ConfigError(f"The network {spec.network.name} cannot be trained on windows of {spec.window.size} voxels: {reason}") from error
+        self.network.train()
         for buffer, value in zip(self.network.buffers(), before, strict=True):
             buffer.copy_(value)
 

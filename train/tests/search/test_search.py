@@ -50,7 +50,7 @@ def test_a_grid_is_searched_whole_and_what_cannot_be_trained_is_told_as_failed(g
     states = {tuple(yaml.safe_load(t.params["model.window.size"])): t.state for t in grid.study.trials}
     assert states == {(24, 24, 24): TrialState.COMPLETE, (16, 24, 16): TrialState.COMPLETE, (4, 4, 4): TrialState.FAIL}
     failed = next(trial for trial in grid.study.trials if trial.state == TrialState.FAIL)
-    assert f"- {failed.number}: The model ball cannot be run" in report(grid)
+    assert f"- {failed.number}: The network DynUNet cannot be trained on windows of" in report(grid)
 
 
 def test_a_trial_is_a_run_and_its_value_the_best_dice_of_its_log(grid):

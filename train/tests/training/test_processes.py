@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from deepseg_train.errors import ConfigError
+from deepseg_train.training.fit import fit
+
 VALUES = ["training.epochs=3", "training.batch_size=2", "training.precision=32-true", "training.ema_decay=null", "training.validate_every_epochs=3"]
 
 
@@ -36,7 +39,5 @@ def test_torchrun_with_two_processes_gives_the_loss_curve_of_one(alone, small_co
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(small_config, msd_folder, tmp_path):
-    fit = ["fit", "--config", small_config, "--data", msd_folder, "-o", tmp_path / "run", "--processes", "3"]
-    done = subprocess.run([sys.executable, "-m", "deepseg_train.cli", *map(str, fit)], capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 2
-    assert "batch_size is 2, which 3 processes cannot share alike" in done.stderr
+    with pytest.raises(ConfigError, match="batch_size is 2, which 3 processes cannot share alike"):
+        fit(small_config, msd_folder, tmp_path / "run", processes=3)
