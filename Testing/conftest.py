@@ -14,6 +14,7 @@ from deepseg.networks import build_network
 from deepseg.spec import InputSpec, IntensityStep, ModelSpec, NetworkSpec, WindowSpec
 from deepseg.volume import Code, Label, Terminology, Volume
 from phantoms import awkward_grid, numbered_volume
+from small_networks import SMALL_DYNUNET
 
 ANATOMY = Code("SCT", "123037004", "Anatomical Structure")
 
@@ -71,19 +72,7 @@ def tiny_spec() -> ModelSpec:
         labels=(Label(1, "Front", (0.9, 0.6, 0.0), terminology), Label(2, "Back", (0.0, 0.45, 0.7))),
         orientation="LPS",
         spacing_mm=(1.5, 1.5, 1.5),
-        network=NetworkSpec(
-            "DynUNet",
-            {
-                "spatial_dims": 3,
-                "in_channels": 1,
-                "out_channels": 3,
-                "kernel_size": [3, 3, 3],
-                "strides": [1, 2, 2],
-                "upsample_kernel_size": [2, 2],
-                "filters": [4, 6, 8],
-                "norm_name": ["INSTANCE", {"affine": True}],
-            },
-        ),
+        network=NetworkSpec("DynUNet", SMALL_DYNUNET),
         window=WindowSpec((16, 16, 16)),
         licence="CC0-1.0",
         citation="None.",

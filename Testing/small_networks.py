@@ -16,6 +16,20 @@ WINDOW = (16, 16, 32)
 LARGE_WINDOW = {"FlexibleUNet": (32, 32, 64), "SwinUNETR": (32, 32, 64)}
 """Of those that halve five times."""
 
+SMALL_DYNUNET: dict[str, Any] = {
+    "spatial_dims": 3,
+    "in_channels": 1,
+    "out_channels": 3,
+    "kernel_size": [3, 3, 3],
+    "strides": [1, 2, 2],
+    "upsample_kernel_size": [2, 2],
+    "filters": [4, 6, 8],
+    "norm_name": ["INSTANCE", {"affine": True}],
+}
+"""A DynUNet of two labels that runs at once."""
+SUPERVISED_DYNUNET: dict[str, Any] = {**SMALL_DYNUNET, "deep_supervision": True, "deep_supr_num": 1, "res_block": True}
+"""The same with residual blocks, and answers at two depths while it is trained."""
+
 _ONE_BLOCK = {"blocks_down": [1, 1, 1, 1]}
 FEW_CHANNELS: dict[str, dict[str, Any]] = {
     "AttentionUnet": {"channels": [4, 6, 8]},

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 
 from deepseg import api
 
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("deepseg-train", description="Train, evaluate and export models for DeepSeg.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('deepseg-train')}, deepseg {api.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name in COMMANDS:
         importlib.import_module(f"deepseg_train.commands.{name}").add(commands)

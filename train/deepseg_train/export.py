@@ -6,6 +6,8 @@ import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,14 @@ import torch
 
 from deepseg import api
 from deepseg_train.config import TrainConfig
-from deepseg_train.data import open_dataset
+from deepseg_train.data import Case, open_dataset
+from deepseg_train.data.seen import KEY, Seen
 from deepseg_train.data.split import load_split
 from deepseg_train.errors import ConfigError
 from deepseg_train.evaluation import evaluate_cases, summarise, table, write_rows
 from deepseg_train.evaluation.card import licence_text, model_card
 from deepseg_train.losses import LossSettings
-from deepseg_train.training.run_folder import BEST, DATA, SPLIT, VERSIONS, open_finished
+from deepseg_train.training.run_folder import BEST, DATA, SPLIT, VERSIONS, open_finished, seen_by
 
 
 def export(runs: Sequence[Path], data: Path, folder: Path) -> api.ModelBundle:
@@ -47,14 +50,29 @@ def export(runs: Sequence[Path], data: Path, folder: Path) -> api.ModelBundle:
     made = [_of_run(config, run, checkpoint) for config, run, checkpoint in zip(configs, runs, checkpoints, strict=True)]
     # What all runs share is said once.
     told = {key: made[0][key] if len({run[key] for run in made}) == 1 else ", ".join(str(run[key]) for run in made) for key in made[0]}
-    spec = replace(configs[0].spec, provenance={"data": dataset.about, "split": ", ".join(f"{size} {part}" for part, size in sizes.items()), **told})
+    seen = reduce(or_, map(seen_by, runs))
+    parts = ", ".join(f"{size} {part}" for part, size in sizes.items())
+    spec = replace(configs[0].spec, provenance={"data": dataset.about, "split": parts, **told, KEY: seen.to_json()})
     with tempfile.TemporaryDirectory(prefix="export-") as work:
         rows = evaluate_cases(_save(Path(work) / "draft", spec, members), split["test"])
-    metrics = {"what": f"Test cases of the committed split ({len(split['test'])} patients, not used in training).", **summarise(rows)}
+    metrics = {"what": measured_on(split["test"], seen), **summarise(rows)}
     if len(runs) == 1:
         write_rows(rows, first / "test.csv")
     print(table(metrics), flush=True)
     return _save(folder, replace(spec, metrics=metrics), members)
+
+
+def measured_on(cases: Sequence[Case], seen: Seen) -> str:
+    """Test cases in words, and whether anything that the model learned from knew them."""
+    patients = len({case.patient for case in cases})
+    known = seen.among(cases)
+    if known:
+        how = f"{len(known)} of them used in training, by this model or one that it learned from"
+    elif seen.untold:
+        how = f"not used in this training; which images {', '.join(seen.untold)} was trained on is not known"
+    else:
+        how = "not used in training"
+    return f"Test cases of the committed split ({patients} patients, {how})."
 
 
 def _save(folder: Path, spec: api.ModelSpec, members: dict[str, dict[str, torch.Tensor]]) -> api.ModelBundle:

@@ -53,7 +53,9 @@ def small_config(tmp_path_factory) -> Path:
     config = yaml.safe_load(SHIPPED_CONFIG.read_text(encoding="utf-8"))
     config["model"] |= {"id": "ball", "window": {"size": [24, 24, 24]}}
     config["model"]["network"]["kwargs"] |= {"filters": [8, 16, 16], "kernel_size": [3, 3, 3], "strides": [1, 2, 2], "upsample_kernel_size": [2, 2]}
-    config["model"]["network"]["kwargs"]["deep_supr_num"] = 1
+    config["model"]["network"]["kwargs"] |= {"deep_supr_num": 1, "dropout": 0}
+    # What many epochs need to learn from many images keeps few epochs from learning.
+    config["augmentation"] = {"flip": {"left_right": 0.5}}
     config["training"] |= {"epochs": 12, "validate_every_epochs": 2, "workers": 0, "ema_decay": 0.9}
     config["optimizer"]["learning_rate"] = 0.01
     config["schedule"]["warmup_epochs"] = 1

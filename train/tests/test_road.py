@@ -82,6 +82,10 @@ def test_a_run_that_was_killed_is_reproduced_to_the_bit_by_one_that_was_not(fini
     assert "to the bit" in done.stdout
 
 
+def test_a_finished_run_is_drawn(finished_run):
+    assert (finished_run / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_a_finished_run_stays_as_it_is(finished_run, small_config, msd_folder, capsys):
     before = (finished_run / "checkpoints" / "last.ckpt").read_bytes()
     assert main(words("fit", "--config", small_config, "--data", msd_folder, "-o", finished_run)) == 0
@@ -100,6 +104,9 @@ def test_a_changed_file_is_noticed(finished_run, msd_folder, tmp_path, capsys):
 def test_an_exported_model_segments_what_it_learned(finished_run, exported, msd_folder, tmp_path):
     model = exported
     bundle = api.load_model(model)
+    assert bundle.spec.metrics["what"] == "Test cases of the committed split (2 patients, not used in training)."
+    # Six cases to train on and one that is watched, an image each.
+    assert "- training images: 7 files, known by their SHA-256" in (model / "docs" / "README.md").read_text(encoding="utf-8")
     assert check_golden(bundle) < 1e-3
     scores = bundle.spec.metrics["labels"]
     assert all(score["dice"]["mean"] > 0.6 for score in scores.values()), scores

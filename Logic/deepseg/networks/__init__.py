@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
@@ -46,7 +47,9 @@ def build_network(name: str, kwargs: dict[str, Any]) -> nn.Module:
         ModelError: the name is not registered or the arguments do not fit it.
     """
     if name not in NETWORKS:
-        raise ModelError(f"The model asks for a network named '{name}'; this DeepSeg builds {', '.join(sorted(NETWORKS))}. Update DeepSeg.")
+        near = difflib.get_close_matches(name, NETWORKS, 1)
+        hint = f" Did you mean {near[0]}?" if near else " A newer one may know it."
+        raise ModelError(f"There is no network '{name}' here; this DeepSeg builds {', '.join(sorted(NETWORKS))}.{hint}")
     try:
         return NETWORKS[name](**kwargs)
     except MemoryError:
@@ -54,7 +57,7 @@ def build_network(name: str, kwargs: dict[str, Any]) -> nn.Module:
     except Exception as error:  # a builder may fail in any way on settings that were not made for it
         reason = " ".join(str(error).split()).rstrip(".")
         raise ModelError(
-            f"The model's settings for the network {name} do not fit it: {reason}. The model file is damaged or of another version."
+            f"The settings for the network {name} do not fit it: {reason}. Correct them; a model's file is damaged or of another version."
         ) from error
 
 

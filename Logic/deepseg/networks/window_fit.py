@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from deepseg.errors import ModelError
 
-_LEAST_SIDE = 4
+LEAST_SIDE = 4
 """Voxels that an axis keeps at the coarsest stage (Isensee et al. 2021)."""
 _MOST_STAGES, _LEAST_STAGES = 6, 3
 
@@ -57,6 +57,23 @@ def plan_stages(name: str, window: Sequence[int], spacing_mm: Sequence[float | N
     return stages
 
 
+def axes_to_halve(sizes: Sequence[float], spacing_mm: Sequence[float]) -> list[int]:
+    """Axes of the next halving in nnU-Net (Isensee et al. 2021): those that keep the least side, of voxels less than twice as thick as the thinnest.
+
+    A single axis is halved only while it has three times the least side.
+    """
+    able = [axis for axis, size in enumerate(sizes) if size >= 2 * LEAST_SIDE]
+    finest = min((spacing_mm[axis] for axis in able), default=0.0)
+    halved = [axis for axis in able if spacing_mm[axis] < 2 * finest]
+    return [] if len(halved) == 1 and sizes[halved[0]] < 3 * LEAST_SIDE else halved
+
+
+def kernel_sides(spacing_mm: Sequence[float], finer: Sequence[int] = ()) -> tuple[int, ...]:
+    """Of a stage's convolutions: 3, or 1 across slices that are at least twice as thick as the pixels are wide; 3 where the `finer` stage has 3."""
+    before = finer or [1] * len(spacing_mm)
+    return tuple(3 if known == 3 or side < 2 * min(spacing_mm) else 1 for known, side in zip(before, spacing_mm, strict=True))
+
+
 def require_multiples(name: str, window: Sequence[int], factors: Sequence[int], least: int = 1) -> None:
     """Refuse a window for a network that halves it.
 
@@ -83,20 +100,15 @@ def require_multiples(name: str, window: Sequence[int], factors: Sequence[int], 
 def _wished(window: Sequence[int], spacing_mm: Sequence[float | None]) -> Stages:
     known = [side for side in spacing_mm if side]
     sizes, spacing = list(window), [side or min(known, default=1.0) for side in spacing_mm]
-    axes = range(len(sizes))
-    kernel = tuple(3 if spacing[axis] < 2 * min(spacing) else 1 for axis in axes)
-    kernels, strides = [kernel], [(1,) * len(sizes)]
+    kernels, strides = [kernel_sides(spacing)], [(1,) * len(sizes)]
     while len(strides) < _MOST_STAGES:
-        able = [axis for axis in axes if sizes[axis] >= 2 * _LEAST_SIDE]
-        finest = min((spacing[axis] for axis in able), default=0.0)
-        halved = [axis for axis in able if spacing[axis] < 2 * finest]
-        if not halved or (len(halved) == 1 and sizes[halved[0]] < 3 * _LEAST_SIDE):
+        halved = axes_to_halve(sizes, spacing)
+        if not halved:
             break
         for axis in halved:
             sizes[axis], spacing[axis] = sizes[axis] // 2, 2 * spacing[axis]
-        kernel = tuple(3 if kernel[axis] == 3 or spacing[axis] < 2 * min(spacing) else 1 for axis in axes)
-        kernels.append(kernel)
-        strides.append(tuple(2 if axis in halved else 1 for axis in axes))
+        kernels.append(kernel_sides(spacing, kernels[-1]))
+        strides.append(tuple(2 if axis in halved else 1 for axis in range(len(sizes))))
     return Stages(tuple(kernels), tuple(strides))
 
 

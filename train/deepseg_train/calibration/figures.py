@@ -17,10 +17,10 @@ MEASURES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "nll": negative_log_likelihood,
 }
 """ECE in 15 bins of equal width, ACE in 15 of equal mass."""
-REGIONS = ("band", "image")
+BAND = "band"
+REGIONS = (BAND, "image")
 """Within three voxels of the true segment's boundary, and everywhere."""
 _DRAWS = 1000
-_CURVE = "band"
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,10 +31,10 @@ class Promises:
     present: np.ndarray
 
 
-def promises_of(methods: dict[str, np.ndarray], target: np.ndarray) -> dict[str, Promises]:
+def promises_of(methods: dict[str, np.ndarray], target: np.ndarray, regions: Sequence[str] = REGIONS) -> dict[str, Promises]:
     """By region, of one label's probabilities (I, J, K) by method and its presence (I, J, K)."""
-    regions = {"band": boundary_band(target), "image": np.ones(target.shape, bool)}
-    return {name: Promises({method: p[where] for method, p in methods.items()}, target[where]) for name, where in regions.items()}
+    places = {name: boundary_band(target) if name == BAND else np.ones(target.shape, bool) for name in regions}
+    return {name: Promises({method: p[where] for method, p in methods.items()}, target[where]) for name, where in places.items()}
 
 
 def figures(cases: Sequence[dict[str, dict[str, Promises]]], chosen: str) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def figures(cases: Sequence[dict[str, dict[str, Promises]]], chosen: str) -> dic
         chosen: the method whose gain and curve are told; 'none' is the network as it is.
     """
     result: dict[str, Any] = {"cases": len(cases), "interval": "95 % bootstrap over cases", "regions": {}, "curves": {}}
-    for region in REGIONS:
+    for region in next(iter(cases[0].values())):
         of_region = result["regions"][region] = {}
         for label in cases[0]:
             found = [case[label][region] for case in cases if case[label][region].present.size]
@@ -54,7 +54,7 @@ def figures(cases: Sequence[dict[str, dict[str, Promises]]], chosen: str) -> dic
                 continue
             draws = np.random.default_rng(0).integers(0, len(found), (_DRAWS, len(found)))
             of_region[label] = _of_label(found, chosen, draws)
-            if region == _CURVE:
+            if region == BAND:
                 result["curves"][label] = {method: _curve(found, method) for method in dict.fromkeys(("none", chosen))}
     return result
 

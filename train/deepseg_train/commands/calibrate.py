@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deepseg_train.errors import DatasetError
+
+if TYPE_CHECKING:
+    from deepseg import api
+    from deepseg_train.data.split import Parts
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -41,6 +48,17 @@ def run(options: argparse.Namespace) -> None:
     ways, groups = ways_of(options.ways, bundle), groups_of(options.group, bundle.spec)
     dataset = open_dataset(options.data)
     split = load_split(options.split, dataset.cases)
+    _refuse_seen(bundle, split)
     made = calibrate(bundle, options.data, split, ways, groups, options.output)
     print(told(load_calibration(made)))
     print(f"Written: {made.folder}")
+
+
+def _refuse_seen(bundle: api.ModelBundle, split: Parts) -> None:
+    """Promises that were learned from training images do not hold for others."""
+    from deepseg_train.data.seen import Seen
+
+    for part in ("calibrate", "test"):
+        remark = Seen.by(bundle.spec).remark(bundle.spec.id, split[part])
+        if remark:
+            raise DatasetError(f"The part {part} of the split is not new to the model: {remark} Use the split that it was trained with.")

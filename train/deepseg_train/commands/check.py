@@ -24,7 +24,7 @@ def add_dataset(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print all problems, one a line; 2 where there are any."""
+    """Print all problems, one a line; 2 where there are any that matter."""
     from tqdm import tqdm
 
     from deepseg import api
@@ -38,7 +38,8 @@ def run(options: argparse.Namespace) -> int:
     problems = check_dataset(dataset, spec, lambda cases: tqdm(cases, desc="Checking", unit="case", delay=2, leave=False))
     for problem in problems:
         print(problem)
+    problems = [problem for problem in problems if not problem.harmless]
     patients = len({case.patient for case in dataset.cases})
-    found = f"{len(problems)} problems" if problems else "no problem"
+    found = f"{len(problems) or 'no'} problem{'s' * (len(problems) > 1)}"
     print(f"{dataset.format.upper()} dataset, {len(dataset.cases)} cases of {patients} patients: {found} found.")
     return BAD_DATA if problems else 0

@@ -19,11 +19,15 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print the paired table."""
+    from deepseg_train.evaluation.alignment import aligned, labels_of
     from deepseg_train.evaluation.comparison import USUAL_MEASURES, comparison_table, paired_lines
 
     models = named_rows(options.tables, options.names)
-    lines = paired_lines(models, options.measures or USUAL_MEASURES)
-    print(comparison_table(next(iter(models)), lines))
+    measures = options.measures or USUAL_MEASURES
+    (first, rows), *others = models.items()
+    for note in aligned(first, {row["case"] for row in rows}, labels_of(rows), dict(others), measures)[1]:
+        print(f"Note: {note}")
+    print(comparison_table(first, paired_lines(models, measures)))
 
 
 def named_rows(tables: list[Path], names: list[str] | None = None) -> dict[str, list[dict]]:

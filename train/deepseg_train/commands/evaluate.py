@@ -35,15 +35,18 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Evaluate, print the tables, and write what was asked for."""
+    from deepseg_train.evaluation.calibration_table import NOTE, calibration_cells
     from deepseg_train.evaluation.comparison import comparison_table, paired_lines
     from deepseg_train.evaluation.rows import write_rows
     from deepseg_train.evaluation.subgroup_table import subgroup_table
-    from deepseg_train.evaluation.tables import table
+    from deepseg_train.evaluation.tables import markdown, table
 
     _refuse_outputs(options)
     found = _findings(options)
     print(table(found.summary))
     print(f"\n{found.summary['cases']} cases; mean and {found.summary['interval']}.")
+    if found.calibration:
+        print(f"\n{markdown(*calibration_cells(found.calibration))}\n\n{NOTE}")
     for groups in found.subgroups:
         print(f"\n{subgroup_table(groups)}")
     if found.others:
@@ -78,8 +81,11 @@ def _findings(options: argparse.Namespace) -> Findings:
     from deepseg import api
     from deepseg_train.commands.compare import named_rows
     from deepseg_train.data import open_dataset
-    from deepseg_train.evaluation.cases import FolderAnswers, ModelAnswers, rows_of
-    from deepseg_train.evaluation.comparison import paired_lines
+    from deepseg_train.data.seen import Seen
+    from deepseg_train.evaluation.alignment import aligned
+    from deepseg_train.evaluation.calibration_table import calibration_of
+    from deepseg_train.evaluation.cases import FolderAnswers, ModelAnswers, answered
+    from deepseg_train.evaluation.comparison import USUAL_MEASURES
     from deepseg_train.evaluation.findings import Findings
     from deepseg_train.evaluation.grouping import groups_by
     from deepseg_train.evaluation.subgroups import subgroups
@@ -90,6 +96,10 @@ def _findings(options: argparse.Namespace) -> Findings:
     bundle = api.load_model(options.model) if options.model else None
     dataset = open_dataset(options.data, options.patient, options.table)
     cases, part, sizes = _chosen(options, dataset)
+    remark = Seen.by(bundle.spec).remark(bundle.spec.id, cases) if bundle and not options.predictions else ""
+    if remark:
+        print(f"Note: {remark}")
+        part = f"{part}; {remark}"
     groups = [groups_by(cases, asked) for asked in options.by]
     others = named_rows(options.against) if options.against else {}
     if options.predictions:
@@ -100,11 +110,13 @@ def _findings(options: argparse.Namespace) -> Findings:
         answers, name = ModelAnswers(bundle, options.mirror), bundle.spec.id
     if name in others:
         raise DatasetError(f"A table of --against has the name of what is evaluated, {name}; rename the file.")
-    rows = rows_of(answers, cases)
-    if others:
-        paired_lines({name: rows, **others})  # refuses other cases before anything is written
+    # What cannot be compared is told before the cases are answered.
+    others, notes = aligned(name, [case.name for case in cases], [label.name for label in answers.labels], others, USUAL_MEASURES)
+    for note in notes:
+        print(f"Note: {note}")
+    rows, promises = answered(answers, cases)
     found = tuple(subgroups(rows, column, of) for column, of in groups)
-    return Findings(name, dataset, part, cases, answers, rows, summarise(rows), bundle, found, others, sizes)
+    return Findings(name, dataset, part, cases, answers, rows, summarise(rows), bundle, found, others, sizes, calibration_of(promises))
 
 
 def _chosen(options: argparse.Namespace, dataset: Dataset) -> tuple[list[Case], str, dict[str, int]]:
@@ -115,7 +127,7 @@ def _chosen(options: argparse.Namespace, dataset: Dataset) -> tuple[list[Case], 
     if unknown:
         raise DatasetError(f"There is no part {', '.join(unknown)}; the parts of a split are {', '.join(PARTS)}.")
     if not options.split:
-        print("Note: without --split all cases are used, those that the model was trained on among them, on which it does better than on others.")
+        print("Note: without --split all cases are used, also any that the model was trained on, on which it does better than on others.")
         return list(dataset.cases), "all cases", {}
     parts = load_split(options.split, dataset.cases)
     cases = [case for part in options.parts for case in parts[part]]

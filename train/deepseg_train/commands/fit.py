@@ -12,7 +12,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--config", type=Path, required=True, help="YAML file, as `deepseg-train plan` writes it")
     parser.add_argument("--data", type=Path, required=True, help="dataset: a folder in MSD, nnU-Net or BIDS layout, or a CSV file")
     parser.add_argument("-o", "--output", type=Path, help="folder for checkpoints and logs (default: runs/<name of the config>)")
-    parser.add_argument("--set", nargs="+", default=[], metavar="PLACE=VALUE", help="in place of what the config says: optimizer.learning_rate=0.01")
+    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="PLACE=VALUE", help="of the config: optimizer.learning_rate=0.01")
     parser.add_argument("--processes", type=int, default=1, help="that share each batch on this machine, one a GPU (default: %(default)s)")
     parser.set_defaults(run=run)
 

@@ -29,11 +29,9 @@ def run(options: argparse.Namespace) -> None:
     from deepseg_train.errors import ConfigError
 
     if importlib.util.find_spec("optuna") is None:
-        raise ConfigError(
-            "A search needs Optuna, which is not installed: pip install 'deepseg-train[search]', or ./train[search] from the repository."
-        )
+        raise ConfigError("A search needs Optuna, which is not installed. In the repository: pip install -c constraints.txt './train[search]'.")
     from deepseg_train.search.folder import Way, find_search
-    from deepseg_train.search.report import report
+    from deepseg_train.search.report import failed_alone, report
     from deepseg_train.search.run import search
 
     if options.show:
@@ -46,3 +44,5 @@ def run(options: argparse.Namespace) -> None:
         where = (options.config, options.space, options.data, options.folder)
         found = search(*where, way, options.storage, options.trials, options.minutes)
     print(report(found))
+    if not options.show and failed_alone(found):
+        raise ConfigError("No trial could be trained to its end; the table above tells why. Correct the config or the ranges, and name a new folder.")

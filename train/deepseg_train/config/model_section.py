@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from deepseg.errors import ModelError
+from deepseg.networks import NETWORKS
 from deepseg.networks.presets import completed_kwargs
 from deepseg.spec import SCHEMA_VERSION, InputSpec, IntensityStep, ModelSpec, NetworkSpec, OutputSpec, ResamplingSpec, WindowSpec
 from deepseg_train.config.checking import check_keys
@@ -99,7 +100,7 @@ def _completed(network: Mapping[str, Any], spec: ModelSpec) -> dict[str, Any]:
     try:
         kwargs = completed_kwargs(name, given, channels=len(spec.inputs), labels=spec.channel_count, window=spec.window.size, spacing=spacing)
     except ModelError:
-        if not given:
+        if not given or name not in NETWORKS:
             raise
         # No preset suits this window; the settings may.
         kwargs = given

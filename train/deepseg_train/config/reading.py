@@ -23,6 +23,8 @@ def read_config(path: Path) -> dict[str, Any]:
         if path in seen:
             raise ConfigError(f"The config {path} is its own base.")
         seen.append(path)
+        if not path.is_file():
+            raise ConfigError(f"There is no config {path}.")
         try:
             raw = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

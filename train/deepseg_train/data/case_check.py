@@ -20,14 +20,18 @@ from deepseg_train.data.cases import Case, read_channels
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with a file (or the folder, for what concerns the dataset as a whole), why, and what to do about it."""
+    """What is wrong with a file (or the folder, for what concerns the dataset as a whole), why, and what to do about it.
+
+    `harmless`: nothing needs to be done where it is meant so.
+    """
 
     file: Path
     reason: str
     advice: str
+    harmless: bool = False
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.reason}. {self.advice}"
+        return f"{'Note: ' if self.harmless else ''}{self.file}: {self.reason}. {self.advice}"
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,7 @@ def _check_values(path: Path, array: np.ndarray, declared: Sequence[int], proble
         )
         problems.append(Problem(path, reason, "Correct the file, or declare them."))
     if not values and not odd.size:
-        problems.append(Problem(path, "it holds no label, background only", "Outline the case, unless there is nothing to outline in it."))
+        problems.append(Problem(path, "it holds no label, background only", "Outline the case, unless there is nothing to outline in it.", True))
     return frozenset(values)
 
 

@@ -16,6 +16,7 @@ from deepseg_train.augmentation.geometry.affine import AffineSettings
 from deepseg_train.data.cases import Dataset
 from deepseg_train.data.plan import Plan
 from deepseg_train.errors import DatasetError
+from deepseg_train.training.settings import TrainingSettings
 
 _PALETTE = (
     (0.90, 0.62, 0.00),
@@ -61,7 +62,7 @@ def config_of(dataset: Dataset, plan: Plan, split_name: str, patient: str | None
     }
     told = {"patient": patient} if patient else {}
     steps = {"steps_per_epoch": plan.steps_per_epoch} if plan.steps_per_epoch else {}
-    made = {"model": model, "split": split_name, **told, "training": {"batch_size": plan.batch_size, **steps}}
+    made = {"model": model, "split": split_name, **told, "training": {"epochs": TrainingSettings().epochs, "batch_size": plan.batch_size, **steps}}
     if plan.thick_axis is not None:
         made["augmentation"] = {"affine": {"rotate_degrees": _within_slices(plan.thick_axis)}}
     return made

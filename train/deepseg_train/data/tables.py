@@ -18,14 +18,16 @@ TABLE_SUFFIXES = (".csv", ".tsv")
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
-    """Rows of a table by column; its ending tells what separates the columns. BIDS's 'n/a' becomes ''.
+    """Rows of a table by column. Columns are separated by tabs in .tsv, by commas or, where the head has none, semicolons in .csv; 'n/a' becomes ''.
 
     Raises:
         DatasetError: not readable, a column's name is missing or used twice, or a row has more or fewer cells than there are columns.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ","))
+            head = file.readline()
+            file.seek(0)
+            rows = list(csv.reader(file, delimiter=_separator(path, head)))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"The table {path} cannot be read: {error}") from error
     rows = [[cell.strip() for cell in row] for row in rows if any(cell.strip() for cell in row)]
@@ -39,6 +41,13 @@ def read_table(path: Path) -> list[dict[str, str]]:
         if len(row) != len(columns):
             raise DatasetError(f"Row {number} of the table {path} has {len(row)} cells; there are {len(columns)} columns ({', '.join(columns)}).")
     return [{column: "" if cell == "n/a" else cell for column, cell in zip(columns, row, strict=True)} for row in rows[1:]]
+
+
+def _separator(path: Path, head: str) -> str:
+    """Where the comma is the decimal point, spreadsheets write semicolons."""
+    if path.suffix.lower() == ".tsv":
+        return "\t"
+    return ";" if ";" in head and "," not in head else ","
 
 
 def add_columns(cases: Sequence[Case], table: Path, keys: tuple[str, ...] = KEYS) -> tuple[Case, ...]:

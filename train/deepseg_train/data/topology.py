@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LEAST_SIDE = 4
-"""Voxels that an axis keeps at the coarsest stage."""
+from deepseg.networks.window_fit import axes_to_halve, kernel_sides
 
 FIRST_FEATURES, MOST_FEATURES = 32, 320
 """Channels of the finest stage, doubled from one to the next, and of the coarsest at most."""
@@ -55,25 +54,15 @@ class Topology:
 def topology_of(patch: Sequence[float], spacing_mm: Sequence[float]) -> Topology:
     """Stages for a patch, which is rounded up to what they need.
 
-    An axis is halved while it has twice the least side and its voxels are less than twice as thick as the thinnest that can still be halved;
-    a single axis only while it has three times the least side.
-
     Args:
         patch: voxels along the axes; halves, as medians may be, are rounded up last.
         spacing_mm: voxel sizes along them.
     """
     size, spacing = [float(side) for side in patch], [float(side) for side in spacing_mm]
-    axes = range(len(size))
-    strides, kernels, kernel = [(1,) * len(size)], [], [1] * len(size)
-    while True:
-        able = [axis for axis in axes if size[axis] >= 2 * LEAST_SIDE]
-        finest = min((spacing[axis] for axis in able), default=0.0)
-        halved = [axis for axis in able if spacing[axis] < 2 * finest]
-        if not halved or (len(halved) == 1 and size[halved[0]] < 3 * LEAST_SIDE):
-            break
-        kernel = [3 if kernel[axis] == 3 or spacing[axis] < 2 * min(spacing) else 1 for axis in axes]
-        kernels.append(tuple(kernel))
-        strides.append(tuple(2 if axis in halved else 1 for axis in axes))
+    strides, kernels = [(1,) * len(size)], []
+    while halved := axes_to_halve(size, spacing):
+        kernels.append(kernel_sides(spacing, kernels[-1] if kernels else ()))
+        strides.append(tuple(2 if axis in halved else 1 for axis in range(len(size))))
         for axis in halved:
             size[axis], spacing[axis] = -(-size[axis] // 2), 2 * spacing[axis]
     kernels.append((3,) * len(size))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from deepseg.spec import InputSpec, ModelSpec, spacing_text
+from deepseg_train.data.seen import KEY, Seen
 from deepseg_train.evaluation.tables import table
 
 WEIGHTS_LICENCE = """The weights in this folder are licensed apart from DeepSeg's code (Apache-2.0).
@@ -27,9 +26,8 @@ def licence_text(spec: ModelSpec) -> str:
 
 def model_card(spec: ModelSpec) -> str:
     """docs/README.md of a model: what it is for, on what and how it was trained, and its measured figures."""
-    provenance: dict[str, Any] = spec.provenance
     segments = "\n".join(f"- {label.value}: {label.name}" for label in spec.labels)
-    made = "\n".join(f"- {key}: {value}" for key, value in provenance.items())
+    made = "\n".join(f"- {key}: {value}" for key, value in told_provenance(spec).items())
     figures = f"{spec.metrics['what']}\n\n{table(spec.metrics)}\n\nMean and {spec.metrics['interval']}, {spec.metrics['cases']} cases."
     inputs = "; ".join(_input_text(item) for item in spec.inputs)
     return f"""# {spec.title}
@@ -62,6 +60,11 @@ Tested on data of the same source as the training data only. Another scanner, se
 
 {spec.citation}
 """
+
+
+def told_provenance(spec: ModelSpec) -> dict[str, str]:
+    """How a model was made, to be read by people."""
+    return {key: Seen.by(spec).told if key == KEY else str(value) for key, value in spec.provenance.items()}
 
 
 def _input_text(item: InputSpec) -> str:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from deepseg import api
 from deepseg.errors import VolumeError
 from deepseg.io import read_label_array
+from deepseg_train.calibration.figures import BAND, Promises, promises_of
 from deepseg_train.data.cases import Case, naming
 from deepseg_train.errors import DatasetError
 from deepseg_train.evaluation.measures import measured
@@ -125,19 +126,31 @@ def evaluate_predictions(folder: Path, cases: Sequence[Case], labels: tuple[api.
 
 
 def rows_of(answers: Answers, cases: Sequence[Case]) -> list[dict[str, Any]]:
-    """A row per case and label: case, patient, label, `MEASURES` and `VOLUMES` of `deepseg_train.evaluation.measures`.
+    """The rows of `answered`."""
+    return answered(answers, cases)[0]
+
+
+def answered(answers: Answers, cases: Sequence[Case]) -> tuple[list[dict[str, Any]], list[dict[str, dict[str, Promises]]]]:
+    """What comes of all cases.
+
+    Returns:
+        A row per case and label: case, patient, label, `MEASURES` and `VOLUMES` of `deepseg_train.evaluation.measures`; and for each case, by label,
+        what its probabilities promise around the true boundary, or nothing at all where there are no probabilities.
 
     Raises:
         DatasetError: a case or its answer cannot be read; the message names it.
     """
-    rows = []
+    rows, promises = [], []
     for case in tqdm(cases, desc="evaluating", unit="case"):
-        answer = answers.to(case)
+        answer, of_case = answers.to(case), {}
         for label in answers.labels:
             masks = (answer.predicted.mask(label), answer.reference.mask(label))
             figures = measured(*masks, answer.reference.geometry.spacing_mm, answer.probability(label))
             rows.append({"case": case.name, "patient": case.patient, "label": label.name, **figures})
-    return rows
+            if answer.probabilities is not None:
+                of_case[label.name] = promises_of({"none": answer.probability(label)}, masks[1], (BAND,))
+        promises += [of_case] if of_case else []
+    return rows, promises
 
 
 def read_labels(path: Path, case: Case, labels: tuple[api.Label, ...]) -> api.LabelMap:

@@ -9,6 +9,8 @@ import numpy as np
 
 from deepseg import __version__, api
 from deepseg.outputs import check_output, write_whole
+from deepseg_train.evaluation.calibration_table import NOTE as CALIBRATION_NOTE
+from deepseg_train.evaluation.card import told_provenance
 from deepseg_train.evaluation.findings import Findings
 from deepseg_train.evaluation.measures import MEASURES
 from deepseg_train.evaluation.subgroup_table import subgroup_table
@@ -89,7 +91,7 @@ def _of_evaluation(found: Findings) -> dict[str, str]:
     columns = ", ".join(groups.column for groups in found.subgroups)
     fairness = f"Compared by {columns}: Dice, HD95, demographic-parity and equalised-odds gaps of voxels, with intervals and p corrected by Holm."
     return {
-        "12e": f"{', '.join(measures)}, by label; {summary['interval']}.",
+        "12e": f"{', '.join(measures)}, by label; {summary['interval']}." + (f" Calibration: {CALIBRATION_NOTE}" if found.calibration else ""),
         "12g": f"With deepseg {__version__}, `deepseg-train evaluate`; whole images, each segmented once." if found.bundle else "",
         "14": fairness if columns else "",
         "18f": "Code of the evaluation: DeepSeg, Apache-2.0.",
@@ -100,7 +102,7 @@ def _of_evaluation(found: Findings) -> dict[str, str]:
 
 def _of_model(bundle: api.ModelBundle) -> dict[str, str]:
     spec = bundle.spec
-    made = {key: str(value) for key, value in spec.provenance.items()}
+    made = told_provenance(spec)
     building = "; ".join(f"{key} {made[key]}" for key in made if key not in ("data", "split", "versions"))
     steps = "; ".join(f"{item.name} ({item.modality}): {', '.join(step.scheme for step in item.steps) or 'as it is'}" for item in spec.inputs)
     grid = f"brought to axes {spec.orientation} and {api.spacing_text(spec.spacing_mm)}"

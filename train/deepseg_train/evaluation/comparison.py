@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from deepseg_train.errors import DatasetError
+from deepseg_train.evaluation.alignment import aligned, labels_of, refuse_lacking
 from deepseg_train.evaluation.measures import MEASURES
 from deepseg_train.evaluation.statistics import Comparison, compared, holm
 from deepseg_train.evaluation.tables import markdown
@@ -48,7 +49,7 @@ def paired_lines(models: dict[str, list[dict[str, Any]]], measures: Sequence[str
     Errors about 0 (volume) are compared by their size.
 
     Args:
-        models: rows by the model's name, on the same cases and labels.
+        models: rows by the model's name, on the same cases and labels, see `aligned`.
         measures: keys of `MEASURES`.
 
     Raises:
@@ -56,11 +57,12 @@ def paired_lines(models: dict[str, list[dict[str, Any]]], measures: Sequence[str
     """
     if len(models) < 2:
         raise DatasetError(f"{len(models)} table given; a comparison needs at least two.")
-    _refuse_differences(models, measures)
-    first, *others = models.values()
-    labels = list(dict.fromkeys(row["label"] for row in first))
+    (first_name, first), *rest = models.items()
+    labels = labels_of(first)
+    others, _ = aligned(first_name, {row["case"] for row in first}, labels, dict(rest), measures)
+    refuse_lacking(first_name, first, measures)
     found = []
-    for name, rows in zip(list(models)[1:], others, strict=True):
+    for name, rows in others.items():
         for measure in measures:
             for label in [*labels, *([ALL_LABELS] if len(labels) > 1 else [])]:
                 mine, theirs = (_values(given, label, measure) for given in (first, rows))
@@ -79,7 +81,7 @@ def comparison_table(first: str, lines: Sequence[PairedLine]) -> str:
 
 def comparison_cells(first: str, lines: Sequence[PairedLine]) -> tuple[list[str], list[list[str]]]:
     """Heads and lines."""
-    heads = ["model", "label", "measure", first, "model", "difference (95 % interval)", "better / equal / worse", "p", "p (Holm)"]
+    heads = ["model", "label", "measure", f"mean of {first}", "its mean", "difference (95 % interval)", "better / equal / worse", "p", "p (Holm)"]
     return heads, [_cells(line) for line in lines]
 
 
@@ -129,23 +131,3 @@ def _values(rows: list[dict[str, Any]], label: str, measure: str) -> dict[str, f
             value = row[measure]
             found.setdefault(row["case"], []).append(abs(value) if MEASURES[measure].best == "zero" else value)
     return {case: float(np.mean(values)) for case, values in found.items()}
-
-
-def _refuse_differences(models: dict[str, list[dict[str, Any]]], measures: Sequence[str]) -> None:
-    (first_name, first), *others = models.items()
-    unknown = [name for name in measures if name not in MEASURES]
-    if unknown:
-        raise DatasetError(f"There is no measure {', '.join(unknown)}; the measures are {', '.join(MEASURES)}.")
-    expected = {(row["case"], row["label"]) for row in first}
-    for name, rows in others:
-        apart = expected ^ {(row["case"], row["label"]) for row in rows}
-        if apart:
-            shown = "; ".join(f"{case}, {label}" for case, label in sorted(apart)[:5])
-            raise DatasetError(
-                f"{first_name} and {name} do not hold the same cases and labels: {len(apart)} are in one of them only ({shown}). "
-                "Evaluate both on the same cases with the same label names."
-            )
-    for name, rows in models.items():
-        lacking = [measure for measure in measures if any(measure not in row for row in rows)]
-        if lacking:
-            raise DatasetError(f"{name} has no {', '.join(lacking)}; choose other measures or evaluate again.")

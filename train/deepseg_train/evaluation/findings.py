@@ -28,6 +28,7 @@ class Findings:
         subgroups: by column.
         others: rows of other models on the same cases, by their names.
         parts: number of cases in each part of the split; empty without one.
+        calibration: of `calibration_of`; empty where there are no probabilities.
     """
 
     name: str
@@ -41,3 +42,4 @@ class Findings:
     subgroups: tuple[Subgroups, ...] = ()
     others: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     parts: dict[str, int] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)

@@ -10,6 +10,9 @@ from deepseg import __version__, api
 from deepseg.outputs import check_output, write_whole
 from deepseg.pictures import css_color, need
 from deepseg.report_doubt import reliability_diagram
+from deepseg_train.evaluation.calibration_table import NOTE as CALIBRATION_NOTE
+from deepseg_train.evaluation.calibration_table import calibration_cells
+from deepseg_train.evaluation.card import told_provenance
 from deepseg_train.evaluation.comparison import comparison_cells, comparison_note, paired_lines
 from deepseg_train.evaluation.findings import Findings
 from deepseg_train.evaluation.measures import SURFACE_TOLERANCE_MM
@@ -56,7 +59,9 @@ def render(found: Findings) -> str:
         subgroup_note=NOTE,
         comparison=comparison_cells(found.name, lines) if lines else None,
         comparison_note=comparison_note(found.name, lines) if lines else "",
-        curves=_reliability(found.bundle),
+        calibration=calibration_cells(found.calibration) if found.calibration else None,
+        calibration_note=CALIBRATION_NOTE,
+        curves=_reliability(found),
         spec=found.bundle.spec if found.bundle else None,
         facts=_facts(found),
     )
@@ -72,14 +77,14 @@ def headline(summary: dict[str, Any]) -> str:
     return f"Mean Dice over {summary['cases']} cases: {'; '.join(shown)}."
 
 
-def _reliability(bundle: api.ModelBundle | None) -> list[tuple[str, str, int]]:
-    """Of each label the diagram and its number of cases, where the model was calibrated."""
-    curves = api.reliability(bundle) if bundle else ()
+def _reliability(found: Findings) -> list[tuple[str, str]]:
+    """Diagrams with what they show: of the evaluated cases, and of those that the model was calibrated with."""
+    shown = [(f"{label}, the {len(found.cases)} cases of this report", methods) for label, methods in found.calibration.get("curves", {}).items()]
     of_label: dict[str, dict[str, dict[str, tuple[float, ...]]]] = {}
-    for curve in curves:
-        of_label.setdefault(curve.label, {})[curve.method] = {"promised": curve.promised, "observed": curve.observed}
-    cases = {curve.label: curve.cases for curve in curves}
-    return [(label, reliability_diagram(methods), cases[label]) for label, methods in of_label.items()]
+    for curve in api.reliability(found.bundle) if found.bundle else ():
+        words = f"{curve.label}, when the model was calibrated, on {curve.cases} cases held out for it"
+        of_label.setdefault(words, {})[curve.method] = {"promised": curve.promised, "observed": curve.observed}
+    return [(words, reliability_diagram(methods)) for words, methods in [*shown, *of_label.items()]]
 
 
 def _facts(found: Findings) -> list[tuple[str, str]]:
@@ -88,5 +93,5 @@ def _facts(found: Findings) -> list[tuple[str, str]]:
     if found.bundle:
         spec = found.bundle.spec
         told += [("Model", f"{spec.title} ({spec.id} {spec.version})"), ("Model SHA-256", found.bundle.sha256)]
-        told += [(f"Model: {key}", str(value)) for key, value in spec.provenance.items()]
+        told += [(f"Model: {key}", value) for key, value in told_provenance(spec).items()]
     return [*told, ("DeepSeg version", __version__), ("Command", "deepseg-train evaluate")]

@@ -41,6 +41,12 @@ def ranked(trials: list[FrozenTrial]) -> list[FrozenTrial]:
     return sorted((trial for trial in trials if trial.state == TrialState.COMPLETE), key=lambda trial: -trial.value)
 
 
+def failed_alone(search: Search) -> bool:
+    """Whether trials have failed and none has come to its end."""
+    states = {trial.state for trial in search.study.get_trials(deepcopy=False)}
+    return TrialState.FAIL in states and not states & {TrialState.COMPLETE, TrialState.PRUNED}
+
+
 def _text(search: Search, trials: list[FrozenTrial], finished: list[FrozenTrial]) -> str:
     counts = Counter(trial.state for trial in trials)
     told = ", ".join(f"{counts[state]} {name}" for state, name in _STATES.items() if counts[state]) or "none yet"

@@ -12,7 +12,7 @@ from torch import nn
 from deepseg.api import load_model
 from deepseg.errors import ModelError
 from deepseg.fast_network import fast_precision, optimise
-from deepseg.spec import ModelSpec
+from deepseg.spec import InputSpec, ModelSpec
 from deepseg_train.errors import ConfigError
 from deepseg_train.losses import DistillationLoss
 
@@ -39,16 +39,20 @@ class DistillationSettings:
 
 
 _COMPARED: dict[str, Callable[[ModelSpec], Any]] = {
-    "inputs": lambda spec: spec.inputs,
+    "input": lambda spec: "; ".join(map(_input_text, spec.inputs)),
     "orientation": lambda spec: spec.orientation,
     "spacing_mm": lambda spec: spec.spacing_mm,
     "resampling": lambda spec: spec.resampling,
     "crop": lambda spec: spec.crop,
     "channel_count": lambda spec: spec.channel_count,
     "overlapping": lambda spec: spec.overlapping,
-    "labels": lambda spec: ", ".join(label.name.casefold() for label in spec.labels),
 }
-"""What teacher and student must have alike."""
+"""What teacher and student must have alike; the names of inputs and labels are each one's own."""
+
+
+def _input_text(item: InputSpec) -> str:
+    steps = ", ".join(f"{step.scheme} {step.parameters}" if step.parameters else step.scheme for step in item.steps)
+    return f"{item.modality} in {item.unit}, normalised by {steps or 'nothing'}"
 
 
 class Teacher:
@@ -73,6 +77,7 @@ class Teacher:
             its, ours = told(bundle.spec), told(student)
             if its != ours:
                 raise ConfigError(f"The teacher {settings.teacher} cannot teach this model: its {what} is {its}; the student's is {ours}.")
+        _refuse_other_labels(settings.teacher, bundle.spec, student)
         self.temperature = settings.temperature
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.precision = fast_precision(device)
@@ -112,3 +117,18 @@ class Teacher:
             raise ConfigError(f"The teacher {name} cannot answer to the student's windows of {size} voxels: {error}") from error
         if found != expected:
             raise ConfigError(f"The teacher {name} answers to the student's windows of {size} voxels in the shape {found}; expected {expected}.")
+
+
+def _refuse_other_labels(name: str, teacher: ModelSpec, student: ModelSpec) -> None:
+    """Labels are matched by value; where both have the same names, these must have the same values.
+
+    Raises:
+        ConfigError: they do not, or only some names are shared.
+    """
+    theirs, ours = ([label.name.casefold() for label in spec.labels] for spec in (teacher, student))
+    if theirs == ours:
+        return
+    told = [", ".join(f"{label.value} {label.name}" for label in spec.labels) for spec in (teacher, student)]
+    if set(theirs) & set(ours):
+        raise ConfigError(f"The teacher {name} cannot teach this model: its labels are {told[0]}; the student's are {told[1]}.")
+    print(f"Note: the teacher names its labels otherwise; taken by value: {told[0]} for {told[1]}.", flush=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -18,15 +19,17 @@ from torch.utils.data import DataLoader
 from deepseg.heap import freed_memory_kept, large_blocks_kept
 from deepseg_train.config import TrainConfig
 from deepseg_train.data import open_dataset
-from deepseg_train.data.split import load_split
+from deepseg_train.data.split import Parts, load_split
 from deepseg_train.errors import ConfigError
 from deepseg_train.loading import PreparedCases, TrainingLoader, training_loader, validation_loader
+from deepseg_train.training.curves import draw_curves
 from deepseg_train.training.data_time import DataTime
 from deepseg_train.training.module import SegmentationModule
 from deepseg_train.training.moving_average import MovingAverage
 from deepseg_train.training.run_folder import (
     BEST,
     CACHE,
+    CURVES,
     FINISHED,
     LAST,
     SPLIT,
@@ -35,6 +38,7 @@ from deepseg_train.training.run_folder import (
     open_run,
     read_run,
     record_inputs,
+    seen_before,
     wait_for_first_process,
 )
 
@@ -80,6 +84,7 @@ def fit(
         module = SegmentationModule(config)
         record_inputs(run, [*split["train"], *split["validation"]], config)
         if rank == 0:
+            _tell_seen(config, split)
             print(f"Reading and checking {len(split['train'])} training and {len(split['validation'])} validation cases ...", flush=True)
         loader = training_loader(config, split["train"], world, rank, cache or run / CACHE)
         validation = validation_loader(PreparedCases(split["validation"], spec, cache or run / CACHE))
@@ -87,9 +92,22 @@ def fit(
         _train(trainer, module, loader, validation, run / LAST)
         if rank == 0:
             score = trainer.checkpoint_callbacks[0].best_model_score
+            draw_curves(run, config.spec.labels, run / CURVES)
+            shutil.rmtree(run / CACHE, ignore_errors=True)
             finish(run, trainer.current_epoch)
-            print(f"Best validation Dice {float(score):.4f}; weights in {run / BEST}.", flush=True)
+            print(f"Best validation Dice {float(score):.4f}; weights in {run / BEST}, curves in {run / CURVES}.", flush=True)
     return run / BEST
+
+
+def _tell_seen(config: TrainConfig, split: Parts) -> None:
+    """A model that is gone on with, or learned from, may know the cases that are kept for figures."""
+    seen = seen_before(config)
+    for part in ("calibrate", "test"):
+        remark = seen.remark("a model that this run learns from", split[part])
+        if remark:
+            print(f"Note on the part {part}: {remark} Use the split that it was trained with.", flush=True)
+    if seen.untold:
+        print(f"Note: {', '.join(seen.untold)} does not tell which images it was trained on; they may be among those kept for figures.", flush=True)
 
 
 def _train(trainer: lightning.Trainer, module: SegmentationModule, loader: TrainingLoader, validation: DataLoader, last: Path) -> None:

@@ -98,8 +98,8 @@ class SegmentationModule(lightning.LightningModule):
         reference = case["label"][0, 0].cpu().numpy()
         scores = [dice(predicted == label.value, reference == label.value) for label in self.spec.labels]
         for label, score in zip(self.spec.labels, scores, strict=True):
-            self.log(f"validation/dice_{label.value}", score, batch_size=1, prog_bar=True, sync_dist=True)
-        self.log("validation/dice", sum(scores) / len(scores), batch_size=1, sync_dist=True)
+            self.log(f"validation/dice_{label.value}", score, batch_size=1, sync_dist=True)
+        self.log("validation/dice", sum(scores) / len(scores), batch_size=1, prog_bar=True, sync_dist=True)
 
     def configure_optimizers(self) -> dict[str, Any]:
         optimizer = optimizer_of(self.network, self.settings.optimizer, list(self.loss.parameters()))

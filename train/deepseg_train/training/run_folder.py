@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any
 
 import yaml
 from filelock import FileLock, Timeout
 
-from deepseg.api import load_model
-from deepseg.bundle import sha256_of
+from deepseg.api import ModelBundle, load_model
 from deepseg.errors import ModelError
 from deepseg.outputs import write_whole
 from deepseg_train.config import TrainConfig, parse_config
 from deepseg_train.config.reading import read_config, with_values
 from deepseg_train.data import Case
+from deepseg_train.data.seen import Seen, content_sha256
 from deepseg_train.errors import ConfigError, DatasetError
 from deepseg_train.training.versions import fastest_precision, versions
 
-CONFIG, SPLIT, VERSIONS, DATA, CACHE = "config.yaml", "split.json", "versions.json", "data.json", "cache"
-LAST, BEST, FINISHED = "checkpoints/last.ckpt", "checkpoints/best.ckpt", "finished.json"
+CONFIG, SPLIT, VERSIONS, DATA, SEEN, CACHE = "config.yaml", "split.json", "versions.json", "data.json", "seen.json", "cache"
+LAST, BEST, CURVES, FINISHED = "checkpoints/last.ckpt", "checkpoints/best.ckpt", "curves.png", "finished.json"
 _PATIENCE_S = 120
+_IMAGE = "/image "
 
 
 def open_run(config_path: Path, run: Path, values: Mapping[str, Any] | None = None) -> TrainConfig:
@@ -123,7 +125,9 @@ def wait_for_first_process(run: Path) -> None:
 
 
 def record_inputs(run: Path, cases: Sequence[Case], config: TrainConfig) -> None:
-    """Write down versions, and the sha256 of every file and model a run reads; a run that goes on must find the same ones.
+    """Write down versions, the sha256 of every file and model a run reads, and which images it or these models have seen.
+
+    A run that goes on must find the same ones.
 
     Raises:
         DatasetError: something differs from what the run began with.
@@ -131,9 +135,11 @@ def record_inputs(run: Path, cases: Sequence[Case], config: TrainConfig) -> None
     if (run / LAST).exists():
         check_inputs(run, cases, config)
         return
-    write_whole(run / VERSIONS, lambda path: path.write_text(json.dumps(versions(), indent=1), encoding="utf-8"))
-    # Its being there tells other processes that the folder is ready.
-    write_whole(run / DATA, lambda path: path.write_text(json.dumps(_hashes(cases, config), indent=1), encoding="utf-8"))
+    hashes = _hashes(cases, config)
+    seen = Seen.of(digest for name, digest in hashes.items() if _IMAGE in name) | seen_before(config)
+    # That the last one is there tells other processes that the folder is ready.
+    for name, content in ((VERSIONS, versions()), (SEEN, seen.to_json()), (DATA, hashes)):
+        write_whole(run / name, lambda path, content=content: path.write_text(json.dumps(content, indent=1), encoding="utf-8"))
 
 
 def check_inputs(run: Path, cases: Sequence[Case], config: TrainConfig) -> None:
@@ -148,22 +154,34 @@ def check_inputs(run: Path, cases: Sequence[Case], config: TrainConfig) -> None:
         raise DatasetError(f"{len(changed)} inputs are not those that {run} was trained on, the first is {changed[0]}. Use what it began with.")
 
 
+def seen_before(config: TrainConfig) -> Seen:
+    """The images that the models it learns from were trained on."""
+    return reduce(or_, (Seen.by(model.spec) for model in _models(config).values()), Seen())
+
+
+def seen_by(run: Path) -> Seen:
+    """The images that a run, or a model it learned from, was trained on."""
+    return Seen.from_json(json.loads((run / SEEN).read_text(encoding="utf-8")))
+
+
 def _hashes(cases: Sequence[Case], config: TrainConfig) -> dict[str, str]:
-    files = {f"{case.name}/image {n}": path for case in cases for n, path in enumerate(case.images)}
+    files = {f"{case.name}{_IMAGE}{n}": path for case in cases for n, path in enumerate(case.images)}
     files |= {f"{case.name}/label": case.label for case in cases}
-    models = {"start_from": config.start_from, "teacher": config.distillation and config.distillation.teacher}
-    return {**{name: _sha256(path) for name, path in files.items()}, **{key: _model_sha256(model) for key, model in models.items() if model}}
+    return {**{name: content_sha256(path) for name, path in files.items()}, **{key: model.sha256 for key, model in _models(config).items()}}
 
 
-def _sha256(path: Path) -> str:
-    """Of a file, or of all files of a DICOM folder."""
-    if not path.is_dir():
-        return sha256_of(path)
-    return hashlib.sha256("".join(sha256_of(file) for file in sorted(path.iterdir()) if file.is_file()).encode()).hexdigest()
+def _models(config: TrainConfig) -> dict[str, ModelBundle]:
+    """The models that a run learns from, by what they are to it.
 
-
-def _model_sha256(model: str) -> str:
-    try:
-        return load_model(model).sha256
-    except ModelError as error:
-        raise ConfigError(f"The model {model} of the config cannot be used: {error}") from error
+    Raises:
+        ConfigError: one cannot be used.
+    """
+    named = {"start_from": config.start_from, "teacher": config.distillation and config.distillation.teacher}
+    found = {}
+    for key, name in named.items():
+        if name:
+            try:
+                found[key] = load_model(name)
+            except ModelError as error:
+                raise ConfigError(f"The model {name} of the config cannot be used: {error}") from error
+    return found

@@ -24,4 +24,6 @@ def start_from(network: nn.Module, model: str) -> None:
     if not fitting:
         raise ConfigError(f"No weight of the model {model} fits the network of the config; name a model with a network like it.")
     network.load_state_dict(fitting, strict=False)
-    print(f"Starting from {model}: {len(fitting)} of {len(own)} tensors are its own, the others start at random.", flush=True)
+    others = [name for name in own if name not in fitting]
+    rest = f"; at random start {', '.join(others[:5])}{', ...' if len(others) > 5 else ''}" if others else ""
+    print(f"Starting from {model}: {len(fitting)} of {len(own)} tensors are its own{rest}.", flush=True)

@@ -111,6 +111,12 @@ def test_a_model_section_that_breaks_the_schema_is_refused(tmp_path, shipped):
         load_config(write(tmp_path, shipped))
 
 
+def test_a_misspelt_network_is_told_with_the_nearest_one(tmp_path, shipped):
+    shipped["model"]["network"]["name"] = "SegResnet"
+    with pytest.raises(ConfigError, match=r"There is no network 'SegResnet' here; .* Did you mean SegResNet\?"):
+        load_config(write(tmp_path, shipped))
+
+
 def test_a_config_says_what_differs_from_its_base_alone(tmp_path, shipped):
     write(tmp_path, shipped).rename(tmp_path / "base.yaml")
     seed = {"base": "base.yaml", "start_from": "somewhere", "training": {"seed": 5}, "model": {"network": {"kwargs": {"dropout": 0.1}}}}
@@ -121,7 +127,7 @@ def test_a_config_says_what_differs_from_its_base_alone(tmp_path, shipped):
     assert config.start_from == "somewhere"
 
 
-@pytest.mark.parametrize(("base", "told"), [("config.yaml", "is its own base"), ("nowhere.yaml", "cannot be read")])
+@pytest.mark.parametrize(("base", "told"), [("config.yaml", "is its own base"), ("nowhere.yaml", "There is no config .*nowhere.yaml")])
 def test_a_base_that_cannot_be_is_named(tmp_path, base, told):
     with pytest.raises(ConfigError, match=told):
         load_config(write(tmp_path, {"base": base}))

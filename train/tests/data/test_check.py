@@ -151,8 +151,12 @@ def test_the_command_prints_all_and_says_it_by_its_exit_code(msd, capsys):
     options = parser.parse_args(["check", str(msd)])
     assert options.run(options) == 0
     assert capsys.readouterr().out == "MSD dataset, 4 cases of 4 patients: no problem found.\n"
-    (msd / "imagesTr" / "case_02.nii.gz").unlink()
+    # An image in which there is nothing to outline may be meant so.
     write_labels(msd / "labelsTr" / "case_00.nii.gz", values=(0, 0))
+    assert options.run(options) == 0
+    first, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("Note: ") and "background only" in first and "no problem found" in last
+    (msd / "imagesTr" / "case_02.nii.gz").unlink()
     assert options.run(options) == 2
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 3 and lines[-1] == "MSD dataset, 4 cases of 4 patients: 2 problems found."
+    assert len(lines) == 3 and lines[-1] == "MSD dataset, 4 cases of 4 patients: 1 problem found."

@@ -174,9 +174,11 @@ def test_what_is_wrong_with_a_table_is_said(tmp_path, text, message):
         open_dataset(tmp_path / "cases.csv")
 
 
-def test_a_table_of_tabs_made_by_a_spreadsheet_is_read(tmp_path):
+def test_tables_of_tabs_or_semicolons_made_by_a_spreadsheet_are_read(tmp_path):
     write_image(tmp_path / "a.nii.gz")
     write_labels(tmp_path / "a-label.nii.gz")
-    (tmp_path / "cases.tsv").write_text('\ufeffimage\tlabel\tage\na.nii.gz\ta-label.nii.gz\t"61"\n\n', encoding="utf-8")
-    (case,) = open_dataset(tmp_path / "cases.tsv").cases
-    assert (case.name, case.columns) == ("a", {"age": "61"})
+    for name, between in (("cases.tsv", "\t"), ("cases.csv", ";")):
+        text = '\ufeffimage|label|age\na.nii.gz|a-label.nii.gz|"61,5"\n\n'.replace("|", between)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        (case,) = open_dataset(tmp_path / name).cases
+        assert (case.name, case.columns) == ("a", {"age": "61,5"})

@@ -15,6 +15,7 @@ from deepseg.io import write_label_map, write_volume
 from deepseg.networks import build_network
 from deepseg.spec import InputSpec, IntensityStep, ModelSpec, NetworkSpec, WindowSpec
 from deepseg.volume import Label, LabelMap, Volume
+from small_networks import SMALL_DYNUNET
 
 LABELS = (Label(1, "Front", (0.9, 0.6, 0.0)), Label(2, "Back", (0.0, 0.45, 0.7)))
 GRID = Geometry((12, 10, 8), np.diag([1.0, 2.0, 1.5, 1.0]))
@@ -55,8 +56,7 @@ def boxes(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory) -> Path:
     """A model of both labels with random weights, which runs at once."""
-    kernels = {"kernel_size": [3, 3, 3], "strides": [1, 2, 2], "upsample_kernel_size": [2, 2], "filters": [4, 6, 8]}
-    network = NetworkSpec("DynUNet", {"spatial_dims": 3, "in_channels": 1, "out_channels": 3, **kernels, "norm_name": ["INSTANCE", {"affine": True}]})
+    network = NetworkSpec("DynUNet", SMALL_DYNUNET)
     spec = ModelSpec(
         id="tiny",
         title="Tiny",

@@ -63,6 +63,28 @@ def test_models_on_other_cases_or_without_a_measure_are_refused():
         paired_lines({"a": FIRST})
 
 
+def renamed(rows, names):
+    return [{**row, "label": names[row["label"]]} for row in rows]
+
+
+def test_labels_that_somebody_named_otherwise_are_matched_in_their_order(tmp_path, capsys):
+    plain = paired_lines({"a": FIRST, "b": BETTER}, ["dice"])
+    assert paired_lines({"a": FIRST, "b": renamed(BETTER, {"Front": "FRONT", "Back": "back"})}, ["dice"]) == plain
+    other = renamed(BETTER, {"Front": "Head", "Back": "Tail"})
+    assert paired_lines({"a": FIRST, "b": other}, ["dice"]) == plain
+    write_rows(FIRST, tmp_path / "a.csv")
+    write_rows(other, tmp_path / "b.csv")
+    run_command(compare, "compare", tmp_path / "a.csv", tmp_path / "b.csv", "--measures", "dice")
+    assert "Note: b names its labels otherwise; taken in their order: Head as Front, Tail as Back." in capsys.readouterr().out
+
+
+def test_labels_of_which_only_some_are_the_same_are_refused():
+    with pytest.raises(DatasetError, match="a has the labels Front, Back; b has Back, Tail"):
+        paired_lines({"a": FIRST, "b": renamed(BETTER, {"Front": "Back", "Back": "Tail"})}, ["dice"])
+    with pytest.raises(DatasetError, match=r"b has Front\. Only the same labels"):
+        paired_lines({"a": FIRST, "b": [row for row in BETTER if row["label"] == "Front"]}, ["dice"])
+
+
 def test_the_command_prints_the_table(tmp_path, capsys):
     for name, content in (("ours", FIRST), ("nnunet", BETTER)):
         write_rows(content, tmp_path / f"{name}.csv")

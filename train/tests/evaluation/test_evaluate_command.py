@@ -18,7 +18,7 @@ def run(boxes, *arguments):
 def test_label_files_made_elsewhere_with_groups_and_another_model(boxes, tmp_path, capsys):
     run(boxes, "--predictions", boxes / "predicted", "--csv", tmp_path / "first.csv")
     told = capsys.readouterr().out
-    assert "without --split all cases are used, those that the model was trained on among them" in told
+    assert "without --split all cases are used, also any that the model was trained on" in told
     assert "| Front |" in told and "6 cases; mean and 95 % BCa bootstrap over cases." in told
     assert len(read_rows(tmp_path / "first.csv")) == 12
     run(
@@ -45,6 +45,15 @@ def test_with_a_split_nothing_is_said_of_training_cases(boxes, tmp_path, capsys)
     run(boxes, "--predictions", boxes / "predicted", "--split", tmp_path / "split.json", "--csv", tmp_path / "rows.csv")
     assert "trained on" not in capsys.readouterr().out
     assert {row["patient"] for row in read_rows(tmp_path / "rows.csv")} == {"p"}
+
+
+def test_what_cannot_be_compared_is_told_before_any_case_is_answered(boxes, tiny_model, tmp_path, monkeypatch):
+    from deepseg_train.evaluation import cases
+
+    (tmp_path / "other.csv").write_text("case,label,dice,hd95_mm,surface_dice_1mm\nsomebody,Front,1,1,1\nsomebody,Back,1,1,1\n", encoding="utf-8")
+    monkeypatch.setattr(cases, "answered", lambda *_: pytest.fail("cases were answered"))
+    with pytest.raises(DatasetError, match="do not hold the same cases"):
+        run(boxes, tiny_model, "--against", tmp_path / "other.csv", "--csv", tmp_path / "rows.csv")
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,15 @@ def test_a_value_that_the_network_refuses_ends_its_trial_alone(tiny_config, msd_
     assert "spatial dimensions should be divisible by 32" in report(found)
 
 
+def test_a_search_of_which_nothing_can_be_trained_is_an_error(tiny_config, msd_folder, write_space, tmp_path, capsys):
+    space = write_space({"model.window.size": {"choices": [[4, 4, 4]]}})
+    given = [*("--config", tiny_config), *("--space", space), *("--data", msd_folder), *("--folder", tmp_path / "search"), *("--sampler", "grid")]
+    assert main(["search", *map(str, given)]) == 2
+    told = capsys.readouterr()
+    assert "cannot be trained on windows of" in told.out and "No trial could be trained to its end" in told.err
+    assert main(["search", "--folder", str(tmp_path / "search"), "--show"]) == 0
+
+
 def test_a_search_begins_no_trial_when_its_time_is_over(tiny_config, msd_folder, write_space, tmp_path):
     space = write_space({"training.seed": {"low": 0, "high": 9}})
     found = search(tiny_config, space, msd_folder, tmp_path / "s", minutes=0)

@@ -12,22 +12,12 @@ from deepseg_train.config import load_config
 from deepseg_train.errors import ConfigError
 from deepseg_train.training import distillation
 from deepseg_train.training.distillation import DistillationSettings, Teacher
-
-KWARGS = {
-    "spatial_dims": 3,
-    "in_channels": 1,
-    "out_channels": 3,
-    "kernel_size": [3, 3, 3],
-    "strides": [1, 2, 2],
-    "upsample_kernel_size": [2, 2],
-    "filters": [4, 8, 8],
-    "norm_name": ["INSTANCE", {"affine": True}],
-}
+from small_networks import SMALL_DYNUNET
 
 
 @pytest.fixture(scope="module")
 def spec(small_config):
-    return replace(load_config(small_config).spec, network=NetworkSpec("DynUNet", KWARGS))
+    return replace(load_config(small_config).spec, network=NetworkSpec("DynUNet", SMALL_DYNUNET))
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +25,7 @@ def ensemble(spec, tmp_path_factory) -> str:
     members = {}
     for n in range(2):
         torch.manual_seed(n)
-        members[f"member-{n}.safetensors"] = build_network("DynUNet", KWARGS).state_dict()
+        members[f"member-{n}.safetensors"] = build_network("DynUNet", SMALL_DYNUNET).state_dict()
     folder = tmp_path_factory.mktemp("teacher") / "ensemble"
     api.ModelBundle.save(folder, spec, members, "card", "licence")
     return str(folder)
@@ -67,11 +57,25 @@ def test_a_teacher_of_other_images_is_refused(ensemble, spec):
         Teacher(DistillationSettings("nowhere"), spec)
 
 
-@pytest.mark.parametrize("what", ["labels", "resampling", "crop"])
-def test_a_teacher_whose_answers_mean_something_else_is_refused(ensemble, spec, what):
-    others = {"labels": spec.labels[::-1], "resampling": replace(spec.resampling, order=3), "crop": "nonzero"}
+def test_a_teacher_may_name_its_labels_and_inputs_otherwise(ensemble, spec, capsys):
+    labels = tuple(replace(label, name=name) for label, name in zip(spec.labels, ("Head", "Tail"), strict=True))
+    Teacher(DistillationSettings(ensemble), replace(spec, labels=labels, inputs=(replace(spec.inputs[0], name="T1"),)))
+    theirs = ", ".join(f"{label.value} {label.name}" for label in spec.labels)
+    assert f"taken by value: {theirs} for 1 Head, 2 Tail." in capsys.readouterr().out
+
+
+def test_a_teacher_whose_same_labels_have_other_values_is_refused(ensemble, spec):
+    names = [label.name for label in spec.labels][::-1]
+    swapped = tuple(replace(label, name=name) for label, name in zip(spec.labels, names, strict=True))
+    with pytest.raises(ConfigError, match="cannot teach this model: its labels are 1 "):
+        Teacher(DistillationSettings(ensemble), replace(spec, labels=swapped))
+
+
+@pytest.mark.parametrize("what", ["input", "resampling", "crop"])
+def test_a_teacher_of_another_kind_is_refused(ensemble, spec, what):
+    others = {"input": (replace(spec.inputs[0], modality="CT"),), "resampling": replace(spec.resampling, order=3), "crop": "nonzero"}
     with pytest.raises(ConfigError, match=f"cannot teach this model: its {what} is "):
-        Teacher(DistillationSettings(ensemble), replace(spec, **{what: others[what]}))
+        Teacher(DistillationSettings(ensemble), replace(spec, **{"inputs" if what == "input" else what: others[what]}))
 
 
 def test_a_window_that_the_teacher_cannot_take_is_told_before_training(ensemble, spec):

@@ -11,20 +11,9 @@ from torch.nn import functional
 
 from deepseg.networks import build_network
 from deepseg_train.training.fast_network import ChannelsLastNorm, prepare_images, prepare_network
+from small_networks import SUPERVISED_DYNUNET
 
-NETWORK = {
-    "spatial_dims": 3,
-    "in_channels": 1,
-    "out_channels": 3,
-    "kernel_size": [3, 3, 3],
-    "strides": [1, 2, 2],
-    "upsample_kernel_size": [2, 2],
-    "filters": [8, 16, 24],
-    "norm_name": ["INSTANCE", {"affine": True}],
-    "deep_supervision": True,
-    "deep_supr_num": 1,
-    "res_block": True,
-}
+NETWORK = {**SUPERVISED_DYNUNET, "filters": [8, 16, 24]}
 
 
 @pytest.mark.parametrize("shape", [(3, 5, 12, 11, 10), (2, 4, 5, 4, 3), (2, 6, 40, 30), (2, 6, 7, 5)])

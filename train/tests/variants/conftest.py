@@ -8,20 +8,7 @@ from deepseg.networks import build_network
 from deepseg.spec import InputSpec, IntensityStep, ModelSpec, NetworkSpec, WindowSpec
 from deepseg.volume import Label
 from deepseg_train.data import open_dataset
-
-KWARGS = {
-    "spatial_dims": 3,
-    "in_channels": 1,
-    "out_channels": 3,
-    "kernel_size": [3, 3, 3],
-    "strides": [1, 2, 2],
-    "upsample_kernel_size": [2, 2],
-    "filters": [4, 6, 8],
-    "norm_name": ["INSTANCE", {"affine": True}],
-    "deep_supervision": True,
-    "deep_supr_num": 1,
-    "res_block": True,
-}
+from small_networks import SUPERVISED_DYNUNET
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +22,7 @@ def spec():
         labels=(Label(1, "Front", (1.0, 0.0, 0.0)), Label(2, "Back", (0.0, 0.0, 1.0))),
         orientation="RAS",
         spacing_mm=(1.0, 1.0, 1.0),
-        network=NetworkSpec("DynUNet", KWARGS),
+        network=NetworkSpec("DynUNet", SUPERVISED_DYNUNET),
         window=WindowSpec((16, 16, 16)),
         licence="CC0-1.0",
         citation="None.",
