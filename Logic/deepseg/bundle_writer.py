@@ -25,7 +25,8 @@ from deepseg.networks import build_network, stored_names
 from deepseg.spec import ModelSpec
 from deepseg.stock_monai import inference_config
 
-_CARD_HEADING = "## How far it can be trusted"
+TRUST_HEADING, STOCK_HEADING = "## How far it can be trusted", "## Stock MONAI"
+"""Parts of a model card that are written here."""
 
 
 def save_bundle(
@@ -82,8 +83,8 @@ def add_calibration(bundle: ModelBundle, calibration: dict[str, Any], folder: Pa
         with _appearing(folder) as work:
             shutil.copytree(bundle.folder, work, dirs_exist_ok=True)
             (work / CALIBRATION_FILE).write_bytes(content)
-            card = (work / "docs" / "README.md").read_text(encoding="utf-8").partition(_CARD_HEADING)[0].rstrip()
-            (work / "docs" / "README.md").write_text(f"{card}\n\n{_CARD_HEADING}\n{told}\n", encoding="utf-8")
+            card = (work / "docs" / "README.md").read_text(encoding="utf-8").partition(TRUST_HEADING)[0].rstrip()
+            (work / "docs" / "README.md").write_text(f"{card}\n\n{TRUST_HEADING}\n{told}\n", encoding="utf-8")
             metadata = json.loads((work / "configs" / "metadata.json").read_text(encoding="utf-8"))
             _write_json(work / "configs" / "metadata.json", {**metadata, "deepseg": spec.to_json()})
             check_golden(ModelBundle.load(work))
@@ -134,7 +135,7 @@ def _write(work: Path, spec: ModelSpec, members: Mapping[str, Mapping[str, torch
     try:
         _write_json(work / "configs" / "inference.json", inference_config(spec, dtype == torch.int8))
     except ModelError as error:
-        model_card = f"{model_card.rstrip()}\n\n## Stock MONAI\nOnly DeepSeg runs this model, so it has no `configs/inference.json`. {error}\n"
+        model_card = f"{model_card.rstrip()}\n\n{STOCK_HEADING}\nOnly DeepSeg runs this model, so it has no `configs/inference.json`. {error}\n"
     (work / "docs" / "README.md").write_text(model_card, encoding="utf-8")
     (work / "LICENSE").write_text(licence, encoding="utf-8")
     write_golden(ModelBundle.load(work), work / GOLDEN_FILE)

@@ -129,7 +129,7 @@ def reliability(folder: Path, calibration_sha256: str | None = None) -> tuple[Re
         calibration_sha256: of its calibration, '' for none; read from its metadata where None.
 
     Returns:
-        Empty where the model was not calibrated.
+        Empty where the model was not calibrated, or nothing was measured after it.
 
     Raises:
         ModelError: the metadata or the calibration is missing or damaged.
@@ -139,6 +139,8 @@ def reliability(folder: Path, calibration_sha256: str | None = None) -> tuple[Re
         if not expected:
             return ()
         way = read_calibration(folder, expected)["ways"][0]
+        if not way["figures"]:  # no case was held back to measure on
+            return ()
         cases, found = int(way["figures"]["cases"]), []
         for label, methods in way["figures"]["curves"].items():
             for method in dict.fromkeys(("none", way["method"])):

@@ -65,10 +65,22 @@ def plan_and_preprocess(parts: dict[str, list[str]], work: Path) -> None:
 
 
 def prepared(data: Path, split: Path, work: Path) -> None:
-    """All of this once; a folder that was prepared before stays as it is."""
+    """All of this once; a folder that was prepared before stays as it is.
+
+    Raises:
+        SystemExit: it was prepared with another split, or of another dataset.
+    """
     done = work / "preprocessed" / NAME / "splits_final.json"
+    parts = json.loads(split.read_text(encoding="utf-8"))["parts"]
     if not done.is_file():
         plan_and_preprocess(write_raw(data, split, work), work)
+        return
+    known = json.loads(done.read_text(encoding="utf-8"))[0]
+    if (known["train"], known["val"]) != (parts["train"], parts["validation"]):
+        raise SystemExit(f"{work} was prepared with another split than {split}; name another folder with --work.")
+    tested = {path.name.removesuffix("_0000.nii.gz") for path in (work / "raw" / NAME / "imagesTs").iterdir()}
+    if tested != set(parts["test"]):
+        raise SystemExit(f"{work} has other test cases than {split}; name another folder with --work.")
 
 
 def plans(work: Path) -> dict:

@@ -3,9 +3,10 @@
     python steps_per_second.py DATA --split SPLIT --work WORK [--config CONFIG] [--turns 12] [--steps 4]
 
 The network is the one nnU-Net plans for the training cases. Each side is a process of its own with its own loader, and they take turns of a few
-steps; between its turns a side and its loader's processes stand still, so that what else the machine does meets both alike and neither makes
-batches in the other's time. WORK is a folder of `nnunet_training.py`, or an empty one; where that script has found out how many processes and
-threads are fastest for nnU-Net, they are taken.
+steps. Each side computes as it does in real training: nnU-Net in float32 on a processor, ours in bfloat16 where the processor multiplies it, with
+its moving average of the weights. Between its turns a side and its loader's processes stand still, so that what else the machine does meets both
+alike and neither makes batches in the other's time. WORK is a folder of `nnunet_training.py`, which has found out how many processes and threads
+are fastest for nnU-Net.
 """
 
 from __future__ import annotations
@@ -74,10 +75,9 @@ class Clock:
 def nnunet_side(work: Path) -> Callable[[int], dict[str, float]]:
     import torch
 
-    record = work / "rival.json"
-    found = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
-    os.environ.update({"nnUNet_n_proc_DA": str(found.get("processes", os.cpu_count()))})
-    torch.set_num_threads(found.get("threads", torch.get_num_threads()))
+    found = json.loads((work / "rival.json").read_text(encoding="utf-8"))
+    os.environ.update({"nnUNet_n_proc_DA": str(found["processes"])})
+    torch.set_num_threads(found["threads"])
     trainer = make_trainer(trainer_class(), work, 0)
     trainer.initialize()
     trainer.set_deep_supervision_enabled(True)
@@ -91,6 +91,7 @@ def nnunet_side(work: Path) -> Callable[[int], dict[str, float]]:
 def our_side(work: Path, data: Path, split: Path, config_file: Path) -> Callable[[int], dict[str, float]]:
     import torch
     from torch.nn.functional import interpolate
+    from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
     from deepseg.fast_network import fast_precision
     from deepseg_train.config import load_config
@@ -116,8 +117,9 @@ def our_side(work: Path, data: Path, split: Path, config_file: Path) -> Callable
         prepare_network(network)
     batches = iter(training_loader(config, load_split(split, open_dataset(data).cases)["train"]))
     clock = Clock(network, optimizer)
-    weights = (2 / 3, 1 / 3)  # nnU-Net's: its coarsest head counts nothing
-    loss = clock.timed("loss", DeepSupervisionLoss(LossSettings(head_weights=weights)))
+    weights = [weight for weight in theirs.loss.weight_factors if weight]  # nnU-Net's: its coarsest head counts nothing
+    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.training.ema_decay))
+    loss = clock.timed("loss", DeepSupervisionLoss(LossSettings(head_weights=tuple(weights))))
 
     def step(batch: dict[str, torch.Tensor]) -> None:
         optimizer.zero_grad(set_to_none=True)
@@ -128,6 +130,7 @@ def our_side(work: Path, data: Path, split: Path, config_file: Path) -> Callable
         loss(heads, batch["label"].long()).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 12)
         optimizer.step()
+        averaged.update_parameters(network)
 
     return lambda steps: clock.run(step, batches, steps)
 
@@ -194,6 +197,8 @@ def main() -> None:
         answer(given.side, given)
         return
     dataset.prepared(given.data, given.split, given.work)
+    if not (given.work / "rival.json").is_file():
+        raise SystemExit(f"{given.work} holds no measure of nnU-Net's processes and threads; run nnunet_training.py with it first.")
     # A side that stands still would outlast this process.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     measured: dict[str, list[dict[str, float]]] = {name: [] for name in SIDES}

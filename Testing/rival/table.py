@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 
 from deepseg_train.evaluation import read_rows, summarise
+from deepseg_train.evaluation.alignment import aligned, labels_of
 from deepseg_train.evaluation.comparison import ALL_LABELS, p_text, paired_lines
 from deepseg_train.evaluation.statistics import Interval, holm
 from deepseg_train.evaluation.tables import cell, markdown
@@ -23,15 +24,17 @@ SHOWN = (("dice", "Dice"), ("hd95_mm", "HD95 (mm)"))
 def table(results: Path = RESULTS) -> str:
     """Figures with intervals, then the paired tests of mean Dice."""
     runs = json.loads((results / "runs.json").read_text(encoding="utf-8"))
+    first, *others = runs
     rows = {name: read_rows(results / f"{name}.csv") for name in runs}
+    cases = {row["case"] for row in rows[first]}
+    rows |= aligned(first, cases, labels_of(rows[first]), {name: rows[name] for name in others}, ["dice"])[0]
     summaries = {name: summarise(found) for name, found in rows.items()}
-    labels = list(next(iter(summaries.values()))["labels"])
+    labels = list(summaries[first]["labels"])
     heads = ["", "minutes of training", *(f"{title}, {label}" for _, title in SHOWN for label in labels)]
     lines = []
     for name, run in runs.items():
         figures = [cell(key, summaries[name]["labels"][label].get(key), summaries[name]["cases"]) for key, _ in SHOWN for label in labels]
         lines.append([run["title"], f"{run['minutes']:g}", *figures])
-    first = next(iter(runs))
     compared = [line for line in paired_lines(rows, ["dice"]) if line.label == ALL_LABELS]
     told = [
         f"{runs[line.model]['title']} against {runs[first]['title']}: mean Dice {_signed(line.result.difference)}, better in {line.better} of "

@@ -15,6 +15,7 @@ import torch
 
 from deepseg import api
 from deepseg_train.config import TrainConfig
+from deepseg_train.config.reading import read_config
 from deepseg_train.data import Case, open_dataset
 from deepseg_train.data.seen import KEY, Seen
 from deepseg_train.data.split import load_split
@@ -22,7 +23,7 @@ from deepseg_train.errors import ConfigError
 from deepseg_train.evaluation import evaluate_cases, summarise, table, write_rows
 from deepseg_train.evaluation.card import licence_text, model_card
 from deepseg_train.losses import LossSettings
-from deepseg_train.training.run_folder import BEST, DATA, SPLIT, VERSIONS, open_finished, seen_by
+from deepseg_train.training.run_folder import BEST, CONFIG, DATA, SPLIT, VERSIONS, minutes_of, open_finished, seen_by
 
 
 def export(runs: Sequence[Path], data: Path, folder: Path) -> api.ModelBundle:
@@ -36,9 +37,7 @@ def export(runs: Sequence[Path], data: Path, folder: Path) -> api.ModelBundle:
     first, configs = runs[0], [open_finished(run) for run in runs]
     if folder.exists():
         raise api.OutputError(f"{folder} exists already. Remove it or name another folder for the model.")
-    for run, config in zip(runs, configs, strict=True):
-        if config.spec != configs[0].spec or (run / SPLIT).read_bytes() != (first / SPLIT).read_bytes():
-            raise ConfigError(f"{run} trained another model or on another split than {first}; members of an ensemble differ in their seed alone.")
+    _refuse_other_runs(runs)
     dataset = open_dataset(data, patient=configs[0].patient)
     split = load_split(first / SPLIT, dataset.cases)
     if not split["test"]:
@@ -60,6 +59,18 @@ def export(runs: Sequence[Path], data: Path, folder: Path) -> api.ModelBundle:
         write_rows(rows, first / "test.csv")
     print(table(metrics), flush=True)
     return _save(folder, replace(spec, metrics=metrics), members)
+
+
+def _refuse_other_runs(runs: Sequence[Path]) -> None:
+    """Members of an ensemble differ in their seed, and in nothing else."""
+    told = [read_config(run / CONFIG) for run in runs]
+    seeds = [config.get("training", {}).pop("seed", 0) for config in told]
+    for run, config, seed in zip(runs[1:], told[1:], seeds[1:], strict=True):
+        if config != told[0] or (run / SPLIT).read_bytes() != (runs[0] / SPLIT).read_bytes():
+            differing = [key for key in {**told[0], **config} if told[0].get(key) != config.get(key)] or ["split"]
+            raise ConfigError(f"{run} differs from {runs[0]} in {', '.join(differing)}; members of an ensemble differ in training.seed alone.")
+        if seeds.count(seed) > 1:
+            raise ConfigError(f"The seed {seed} was used more than once; members of an ensemble differ in training.seed.")
 
 
 def measured_on(cases: Sequence[Case], seen: Seen) -> str:
@@ -91,6 +102,7 @@ def _of_run(config: TrainConfig, run: Path, checkpoint: dict[str, Any]) -> dict[
         "started from": _model(config.start_from, run, "start_from") if config.start_from else "random weights",
         "epochs": f"best of validation at epoch {checkpoint['epoch'] + 1} of {config.training.epochs}",
         "steps": checkpoint["global_step"],
+        "minutes of training": f"{minutes_of(run):.0f}",
         "loss": loss_in_words(config.loss),
         "weights": f"{averaged}, stored as float16",
         "versions": ", ".join(f"{name} {number}" for name, number in json.loads((run / VERSIONS).read_text(encoding="utf-8")).items()),

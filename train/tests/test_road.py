@@ -160,8 +160,7 @@ def test_a_trained_model_is_gone_on_with_and_learns_its_noise(exported, small_co
 
 
 def test_runs_that_differ_in_their_seed_alone_make_an_ensemble(finished_run, small_config, msd_folder, tmp_path):
-    changed(small_config, tmp_path / "seed.yaml", epochs=2, seed=7)
-    fit = command("fit", "--config", tmp_path / "seed.yaml", "--data", msd_folder, "-o", tmp_path / "run")
+    fit = command("fit", "--config", small_config, "--data", msd_folder, "-o", tmp_path / "run", "--set", "training.seed=7")
     subprocess.run(fit, capture_output=True, check=True)
     bundle = export([finished_run, tmp_path / "run"], msd_folder, tmp_path / "model")
     assert list(bundle.spec.weights) == ["member-0.safetensors", "member-1.safetensors"]
@@ -186,5 +185,7 @@ def test_runs_of_two_models_make_no_ensemble(finished_run, small_config, msd_fol
     config = changed(small_config, other / "config.yaml")
     config["model"]["window"] = {"size": [16, 16, 16]}
     (other / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    with pytest.raises(ConfigError, match="members of an ensemble differ in their seed alone"):
+    with pytest.raises(ConfigError, match=r"differs from .* in model; members of an ensemble differ in training\.seed alone"):
         export([finished_run, other], msd_folder, tmp_path / "model")
+    with pytest.raises(ConfigError, match="The seed 2026 was used more than once"):
+        export([finished_run, finished_run], msd_folder, tmp_path / "model")

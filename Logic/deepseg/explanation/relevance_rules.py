@@ -3,7 +3,8 @@
 Bach et al. 2015, doi:10.1371/journal.pone.0130140; Montavon et al. 2019, doi:10.1007/978-3-030-28954-6_10.
 
 Each layer's output is written as something linear in its inputs, times a factor that is held fixed. The gradient of that, times the input, is the
-relevance, and all of it arrives: what a layer's inputs get adds up to what its outputs had.
+relevance: what a layer's inputs get adds up to what its outputs had. Only the shift that a norm adds to what it computed from the image itself is
+nobody's, and its share does not arrive.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ def _with(layer: nn.Module, values: torch.Tensor, weight: torch.Tensor) -> torch
 
 
 def _norm(layer: nn.Module, values: torch.Tensor) -> torch.Tensor:
-    """What is normalised by is held fixed (Ali et al. 2022, arXiv:2202.07304); the mean and the shift are not."""
+    """What is normalised by is held fixed (Ali et al. 2022, arXiv:2202.07304); the mean is not, and the shift has no part in the inputs."""
     groups = layer.num_groups if isinstance(layer, nn.GroupNorm) else values.shape[1]
     grouped = values.unflatten(1, (groups, -1))
     axes = tuple(range(2, grouped.ndim))

@@ -13,6 +13,7 @@ from deepseg.metrics import dice
 from deepseg.uncertainty.estimate import assemble
 from deepseg.uncertainty.facts import Facts, facts_of
 from deepseg.uncertainty.recalibration import Recalibration
+from deepseg.volume import where_any
 from deepseg_train.calibration.degradations import CROPS, DEGRADATIONS, cropped_target, degraded
 from deepseg_train.data.cases import Case, naming
 
@@ -84,7 +85,7 @@ class Answer:
     def dice(self, spec: api.ModelSpec) -> dict[int, float]:
         """With the reference by label value; of labels that the reference has."""
         masks = {label.value: self.reference == label.value for label in spec.labels}
-        return {value: dice(self.array == value, mask) for value, mask in masks.items() if mask.any()}
+        return {value: dice(where_any(self.array, (value,), spec.overlapping), mask) for value, mask in masks.items() if mask.any()}
 
 
 def channels_of(reference: np.ndarray, spec: api.ModelSpec) -> np.ndarray:

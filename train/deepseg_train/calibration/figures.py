@@ -21,6 +21,7 @@ BAND = "band"
 REGIONS = (BAND, "image")
 """Within three voxels of the true segment's boundary, and everywhere."""
 _DRAWS = 1000
+_BINS = 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,16 +64,17 @@ def _of_label(found: Sequence[Promises], chosen: str, draws: np.ndarray) -> dict
     told: dict[str, Any] = {}
     resampled = {}
     for method in found[0].kept:
-        binned = [_Binned.of(case, method) for case in found]
+        drawn = _Binned.measures([_Binned.of(case, method) for case in found], draws)
         told[method] = {}
-        for name in MEASURES:
-            values = np.array([_Binned.measure([binned[n] for n in draw], name) for draw in draws])
+        for name, values in drawn.items():
             exact = MEASURES[name](np.concatenate([c.kept[method] for c in found]), np.concatenate([c.present for c in found]))
-            told[method][name] = _rounded({"value": exact, **_ends(values)})
+            told[method][name] = _rounded({"value": exact, **{end: max(value, 0.0) for end, value in _ends(values, exact).items()}})
             resampled[method, name] = values
     gains = {name: resampled["none", name] - resampled[chosen, name] for name in MEASURES}
     told["gain"] = {
-        name: _rounded({"value": told["none"][name]["value"] - told[chosen][name]["value"], **_ends(values)}) for name, values in gains.items()
+        name: _rounded({"value": gain, **_ends(values, gain)})
+        for name, values in gains.items()
+        for gain in [told["none"][name]["value"] - told[chosen][name]["value"]]
     }
     return told
 
@@ -98,15 +100,18 @@ class _Binned:
         return _Binned(*sums, brier_score(p, y) * len(p), negative_log_likelihood(p, y) * len(p))
 
     @staticmethod
-    def measure(cases: Sequence[_Binned], name: str) -> float:
-        count, promised, observed = (np.sum([getattr(case, part) for case in cases], axis=0) for part in ("count", "promised", "observed"))
-        total = count.sum()
-        if name in ("brier", "nll"):
-            return sum(case.squared if name == "brier" else case.nll for case in cases) / total
-        middle = (count.cumsum() - count / 2) / total if name == "ace" else promised / np.maximum(count, 1)
-        group = np.minimum((middle * 15).astype(int), 14)
-        gaps = np.abs(np.bincount(group, promised, 15) - np.bincount(group, observed, 15))
-        return float(gaps.sum() / total)
+    def measures(cases: Sequence[_Binned], draws: np.ndarray) -> dict[str, np.ndarray]:
+        """By measure, its value for each draw (D, N) of N cases."""
+        times = np.stack([np.bincount(draw, minlength=len(cases)) for draw in draws]).astype(float)
+        count, promised, observed = (times @ np.stack([getattr(case, part) for case in cases]) for part in ("count", "promised", "observed"))
+        total = count.sum(1)
+        found = {name: times @ [getattr(case, part) for case in cases] / total for name, part in (("brier", "squared"), ("nll", "nll"))}
+        places = {"ace": (count.cumsum(1) - count / 2) / total[:, np.newaxis], "ece": promised / np.maximum(count, 1)}
+        for name, place in places.items():
+            group = np.minimum((place * _BINS).astype(int), _BINS - 1) + _BINS * np.arange(len(draws))[:, np.newaxis]
+            sums = [np.bincount(group.ravel(), values.ravel(), _BINS * len(draws)) for values in (promised, observed)]
+            found[name] = np.abs(sums[0] - sums[1]).reshape(-1, _BINS).sum(1) / total
+        return found
 
 
 def _curve(found: Sequence[Promises], method: str) -> dict[str, list[float]]:
@@ -114,9 +119,10 @@ def _curve(found: Sequence[Promises], method: str) -> dict[str, list[float]]:
     return {name: [round(float(x), 5) for x in getattr(curve, name)] for name in ("promised", "observed")}
 
 
-def _ends(values: np.ndarray) -> dict[str, float]:
+def _ends(values: np.ndarray, estimate: float) -> dict[str, float]:
+    """Basic bootstrap: cases drawn anew have larger errors of calibration than those they are drawn from, which percentiles would double."""
     low, high = np.percentile(values, [2.5, 97.5])
-    return {"low": low, "high": high}
+    return {"low": 2 * estimate - high, "high": 2 * estimate - low}
 
 
 def _rounded(told: dict[str, float]) -> dict[str, float]:

@@ -25,10 +25,10 @@ from deepseg_train.calibration.quality import Rows, fit_quality
 from deepseg_train.calibration.tables import told
 from deepseg_train.calibration.voxels import Voxels
 from deepseg_train.data import Case, open_dataset
-from deepseg_train.data.cases import naming
+from deepseg_train.data.cases import naming, refuse_overlapping
 from deepseg_train.errors import DatasetError
 
-LEAST_CASES = 10
+LEAST_CASES, LEAST_TRAINED = 10, 4
 DRAWS, TRAINING_DRAWS = 3, 1
 """How often each held-out case is spoilt in each way, and each training case."""
 
@@ -46,19 +46,27 @@ def calibrate(
     Args:
         bundle: the model; its network was fitted on the split's part 'train' and on neither of the others.
         data: the dataset's folder.
-        split: cases by part.
+        split: cases by part; of each patient to calibrate and to measure on the first case is taken.
         ways: samplers and numbers of samples.
         groups: label values by the name of what they make up together.
         output: the new model's folder; must not exist.
 
     Raises:
-        DatasetError: too few cases, or one that cannot be read or has nothing to be learnt from.
+        DatasetError: the model's labels may overlap, there are too few cases, or there is one that cannot be read or has nothing to be learnt from.
         UncertaintyError: a way cannot work with this model.
         OutputError: the folder exists or cannot be written.
     """
+    refuse_overlapping(bundle.spec)
+    # Several cases of a patient are no independent evidence, on which intervals and thresholds rest.
+    split = {part: _one_of_each_patient(cases) if part in ("calibrate", "test") else cases for part, cases in split.items()}
     held = split["calibrate"]
     if len(held) < LEAST_CASES:
-        raise DatasetError(f"There are {len(held)} cases to calibrate on; at least {LEAST_CASES} are needed.")
+        raise DatasetError(f"There are {len(held)} cases to calibrate on, of a patient each; at least {LEAST_CASES} are needed.")
+    if len(split["train"]) < LEAST_TRAINED:
+        raise DatasetError(
+            f"There are {len(split['train'])} cases in the part train, which tell what images are usual; at least {LEAST_TRAINED} are needed. For a "
+            "model that was trained elsewhere, name images like those it was trained on."
+        )
     # What an earlier calibration says, perhaps of other weights, plays no part.
     bundle = replace(bundle, spec=replace(bundle.spec, calibration_sha256=""))
     layer, fitted, guard = deepest_layer(bundle.spec), [], None
@@ -71,6 +79,10 @@ def calibrate(
     source = open_dataset(data).about
     calibration = Calibration(source, len(held), bundle.spec.weights, layer if guard.deep else None, groups, guard, tuple(fitted))
     return add_calibration(bundle, calibration.to_json(), output, told(calibration))
+
+
+def _one_of_each_patient(cases: Sequence[Case]) -> list[Case]:
+    return list({case.patient: case for case in reversed(cases)}.values())[::-1]
 
 
 def _recalibration(bundle: api.ModelBundle, cases: list[Case], way: Way) -> tuple[str, Recalibration, dict[str, Recalibration]]:

@@ -89,6 +89,8 @@ def _refuse_what_is_not_trained(spec: ModelSpec, where: str) -> None:
         raise ConfigError(f"{where}.crop is {spec.crop}; models are trained on uncropped images only: leave it out.")
     if spec.window.slice_context is not None:
         raise ConfigError(f"{where}.window.slice_context is {spec.window.slice_context}; networks of slices are trained as the network SliceBySlice.")
+    if spec.window.padding != "zero":
+        raise ConfigError(f"{where}.window.padding is {spec.window.padding}; models are trained on images that are padded with zeros: leave it out.")
     if not set(spec.orientation) <= set("RLAPSI"):
         raise ConfigError(f"{where}.orientation is {spec.orientation}; expected anatomical axes, for example RAS, which random changes refer to.")
 

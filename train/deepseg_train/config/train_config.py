@@ -11,7 +11,7 @@ from deepseg.spec import ModelSpec
 from deepseg_train.augmentation import AugmentationSettings
 from deepseg_train.config.checking import build, check_keys
 from deepseg_train.config.model_section import model_of
-from deepseg_train.config.reading import read_config
+from deepseg_train.config.reading import read_config, with_values
 from deepseg_train.errors import ConfigError
 from deepseg_train.losses import LossSettings
 from deepseg_train.training.distillation import DistillationSettings
@@ -54,13 +54,13 @@ _SECTIONS = {
 KEYS = ("model", "split", "patient", "start_from", *_SECTIONS, "distillation")
 
 
-def load_config(path: Path) -> TrainConfig:
-    """Read and check a config.
+def load_config(path: Path, values: Mapping[str, Any] | None = None) -> TrainConfig:
+    """Read and check a config, with single values set by their place, as in {'optimizer.learning_rate': 0.01}.
 
     Raises:
         ConfigError: not readable, a key is missing or unknown, or a value is of the wrong kind.
     """
-    return parse_config(read_config(path), path)
+    return parse_config(with_values(read_config(path), values or {}), path)
 
 
 def parse_config(raw: Mapping[str, Any], path: Path) -> TrainConfig:

@@ -16,6 +16,7 @@ from deepseg.preprocessing import refuse_unfit
 from deepseg.spec import ModelSpec
 from deepseg.volume import Volume
 from deepseg_train.data.cases import Case, read_channels
+from deepseg_train.data.patch import times
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,9 @@ def check_case(case: Case, channels: int, declared: Sequence[int], spec: ModelSp
 def grid_difference(one: Geometry, other: Geometry) -> str:
     """In what two grids differ, in words: the first of shape, spacing, directions, place."""
     if one.shape != other.shape:
-        return f"{_times(one.shape)} voxels against {_times(other.shape)}"
+        return f"{times(one.shape)} voxels against {times(other.shape)}"
     if not np.allclose(one.spacing_mm, other.spacing_mm, rtol=1e-4, atol=1e-6):
-        return f"{_times(one.spacing_mm)} mm voxels against {_times(other.spacing_mm)} mm"
+        return f"{times(one.spacing_mm)} mm voxels against {times(other.spacing_mm)} mm"
     far = np.linalg.norm(one.corners_ras() - other.corners_ras(), axis=1)
     turned = "" if np.allclose(one.directions, other.directions, atol=1e-4) else "the axes point elsewhere, and "
     return f"{turned}corners lie up to {far.max():.3g} mm apart"
@@ -173,7 +174,3 @@ def _checked(problems: list[Problem], channels: list[Volume], values: frozenset[
         digest.update(np.ascontiguousarray(channel.array))
     geometry = channels[0].geometry
     return CheckedCase(tuple(problems), digest.hexdigest(), geometry.reoriented(geometry.orientation_to("RAS")).spacing_mm, values)
-
-
-def _times(numbers: Sequence[float]) -> str:
-    return " x ".join(f"{number:.4g}" for number in numbers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -169,6 +169,25 @@ class Dataset:
             raise DatasetError(f"{len(twice)} case names of the dataset {self.folder} are used more than once: {', '.join(twice[:10])}.")
 
 
+def refuse_overlapping(spec: ModelSpec) -> None:
+    """Refuse to compare with a dataset's labels, which exclude each other, answers that mean something else.
+
+    Raises:
+        DatasetError: the model's labels may overlap.
+    """
+    if spec.overlapping:
+        raise DatasetError(
+            f"The labels of {spec.id} may overlap ({', '.join(label.name for label in spec.labels)}), those of a dataset exclude each other: its "
+            "answers cannot be compared with them."
+        )
+
+
+def refuse_problems(problems: Sequence[str], count: int) -> None:
+    """Raises DatasetError with what is wrong with some of `count` cases, a line each; nothing where there is nothing wrong."""
+    if problems:
+        raise DatasetError(f"{len(problems)} of {count} cases have problems:\n  " + "\n  ".join(problems))
+
+
 @contextmanager
 def naming(case: Case) -> Iterator[None]:
     """Say which case it is that cannot be read or used.
@@ -180,23 +199,6 @@ def naming(case: Case) -> Iterator[None]:
         yield
     except VolumeError as error:
         raise DatasetError(f"{case.name}: {error}") from error
-
-
-def read_checked(cases: Sequence[Case], spec: ModelSpec) -> list[tuple[Volume, LabelMap]]:
-    """Read all cases; every problem is found before the first training step.
-
-    Raises:
-        DatasetError: lists each bad case with its reason.
-    """
-    read, problems = [], []
-    for case in cases:
-        try:
-            read.append(case.read(spec))
-        except VolumeError as error:
-            problems.append(f"{case.name}: {error}")
-    if problems:
-        raise DatasetError(f"{len(problems)} of {len(cases)} cases have problems:\n  " + "\n  ".join(problems))
-    return read
 
 
 def read_channels(path: Path) -> list[Volume]:

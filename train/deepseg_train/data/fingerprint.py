@@ -13,7 +13,7 @@ from monai.transforms import generate_spatial_bounding_box
 
 from deepseg.errors import VolumeError
 from deepseg.io import read_label_array
-from deepseg_train.data.cases import Case, Dataset
+from deepseg_train.data.cases import Case, Dataset, refuse_problems
 from deepseg_train.errors import DatasetError
 
 QUANTILES = 10_000
@@ -26,7 +26,6 @@ class Intensities:
 
     mean: float
     std: float
-    median: float
     low: float
     high: float
 
@@ -37,9 +36,8 @@ class CaseFingerprint:
 
     Attributes:
         spacing_mm: voxel size along R, A, S.
-        shape: voxels along R, A, S of the box around what is not 0 in every channel.
+        shape: voxels along R, A, S of the box around what is not 0 in any channel.
         kept: that box's share of the image's voxels.
-        intensities: of each channel within the labels inside that box; empty where there is no label.
         voxels: number of voxels by label value as the files have it, only of labels that are there.
     """
 
@@ -47,7 +45,6 @@ class CaseFingerprint:
     spacing_mm: tuple[float, float, float]
     shape: tuple[int, int, int]
     kept: float
-    intensities: tuple[Intensities, ...]
     voxels: dict[int, int]
 
 
@@ -82,10 +79,9 @@ class Fingerprint:
         """Share of an image's voxels within the box around what is not 0."""
         return float(np.median([case.kept for case in self.cases]))
 
-    def median_voxels(self, value: int) -> float:
-        """Of a label, in the cases that have it; 0 where none has."""
-        sizes = [case.voxels[value] for case in self.cases if value in case.voxels]
-        return float(np.median(sizes)) if sizes else 0.0
+    def sizes_ml(self, value: int) -> list[float]:
+        """Of a label, in each of the cases that have it."""
+        return [case.voxels[value] * float(np.prod(case.spacing_mm)) / 1000 for case in self.cases if value in case.voxels]
 
 
 def fingerprint(dataset: Dataset, progress: Callable[[Iterable[Case]], Iterable[Case]] = iter) -> Fingerprint:
@@ -108,8 +104,7 @@ def fingerprint(dataset: Dataset, progress: Callable[[Iterable[Case]], Iterable[
         found.append(figures)
         if values.size:
             quantiles.append(values)
-    if problems:
-        raise DatasetError(f"{len(problems)} of {len(dataset.cases)} cases have problems:\n  " + "\n  ".join(problems))
+    refuse_problems(problems, len(dataset.cases))
     if not quantiles:
         raise DatasetError(f"Nothing is outlined in the {len(found)} cases of {dataset.folder}.")
     pooled = np.concatenate(quantiles, axis=1)
@@ -138,21 +133,20 @@ def _of_case(case: Case, channels: int) -> tuple[CaseFingerprint, np.ndarray]:
         geometry.reoriented(orientation).spacing_mm,
         shape,
         float(np.prod(shape) / np.prod(geometry.shape)),
-        tuple(_intensities(channel) for channel in inside) if inside.size else (),
         counts,
     )
     return figures, values
 
 
 def _nonzero_box(array: np.ndarray) -> tuple[slice, slice, slice]:
-    """Smallest box around what is not 0 in every channel (C, I, J, K); the whole image where all is 0."""
+    """Smallest box around what is not 0 in any channel (C, I, J, K); the whole image where all is 0."""
     start, end = generate_spatial_bounding_box(array, lambda image: image != 0, margin=0)
     return tuple(slice(first, last) if last else slice(0, side) for first, last, side in zip(start, end, array.shape[1:], strict=True))
 
 
 def _intensities(values: np.ndarray) -> Intensities:
-    low, median, high = np.percentile(values, (0.5, 50, 99.5))
-    return Intensities(float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64)), float(median), float(low), float(high))
+    low, high = np.percentile(values, (0.5, 99.5))
+    return Intensities(float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64)), float(low), float(high))
 
 
 def _label_names(dataset: Dataset, found: list[CaseFingerprint]) -> dict[int, str]:

@@ -89,8 +89,17 @@ def plan(fingerprint: Fingerprint, memory_gb: float = USUAL_MEMORY_GB, training_
     voxels = [float(np.prod(sides)) / case.kept for sides, case in zip(shapes, fingerprint.cases, strict=True)]
     steps, why_steps = plan_steps(topology, voxels, len(voxels) if training_cases is None else training_cases, batch)
     thick, why_thick = _thick_axis(spacing, topology)
-    reasons = (why_spacing, *why_inputs, *why_patch, why_batch, why_steps, *why_thick)
+    reasons = (why_spacing, *why_inputs, *why_patch, why_batch, why_steps, *why_thick, _sizes(fingerprint))
     return Plan(tuple(spacing.tolist()), tuple(shape.tolist()), inputs, fingerprint.label_names, topology, batch, steps, thick, reasons)
+
+
+def _sizes(fingerprint: Fingerprint) -> str:
+    """Small labels, and those of few cases, are hard to learn."""
+    told = []
+    for value, name in fingerprint.label_names.items():
+        sizes = fingerprint.sizes_ml(value)
+        told.append(f"{name} {np.median(sizes):.3g} mL in {len(sizes)} of {len(fingerprint.cases)} cases" if sizes else f"{name} in no case")
+    return f"Median sizes of the labels: {', '.join(told)}."
 
 
 def _plan_spacing(fingerprint: Fingerprint) -> tuple[np.ndarray, str]:

@@ -53,7 +53,7 @@ def model_card(spec: ModelSpec) -> str:
 {figures}
 
 ## Limits
-Tested on data of the same source as the training data only. Another scanner, sequence, age or disease may do worse.
+The figures are of the cases named above and of no others. With another scanner, sequence, age or disease they may be worse.
 
 ## Licence and attribution
 {spec.licence}

@@ -14,7 +14,7 @@ from deepseg import api
 from deepseg.errors import VolumeError
 from deepseg.io import read_label_array
 from deepseg_train.calibration.figures import BAND, Promises, promises_of
-from deepseg_train.data.cases import Case, naming
+from deepseg_train.data.cases import Case, naming, refuse_overlapping
 from deepseg_train.errors import DatasetError
 from deepseg_train.evaluation.measures import measured
 
@@ -50,6 +50,11 @@ class Answers(Protocol):
         """What is answered."""
         ...
 
+    @property
+    def how(self) -> str:
+        """How it is answered, in words."""
+        ...
+
     def to(self, case: Case) -> Answer:
         """Raises DatasetError where a case or its answer cannot be read; the message names it."""
         ...
@@ -60,10 +65,20 @@ class ModelAnswers:
     """A model's, with probabilities, in float32 as `api.segment` gives them when it is asked for both.
 
     `mirror`: of mirrored images as well, averaged.
+
+    Raises:
+        DatasetError: its labels may overlap.
     """
 
     bundle: api.ModelBundle
     mirror: bool = False
+
+    def __post_init__(self) -> None:
+        refuse_overlapping(self.bundle.spec)
+
+    @property
+    def how(self) -> str:
+        return f"whole images, each segmented {'as it is and mirrored, averaged' if self.mirror else 'once'}"
 
     @property
     def labels(self) -> tuple[api.Label, ...]:
@@ -84,6 +99,7 @@ class FolderAnswers:
 
     folder: Path
     labels: tuple[api.Label, ...]
+    how = "label files made elsewhere"
 
     def file_of(self, case: Case) -> Path | None:
         """None where the folder has none."""

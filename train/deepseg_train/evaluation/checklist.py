@@ -92,7 +92,7 @@ def _of_evaluation(found: Findings) -> dict[str, str]:
     fairness = f"Compared by {columns}: Dice, HD95, demographic-parity and equalised-odds gaps of voxels, with intervals and p corrected by Holm."
     return {
         "12e": f"{', '.join(measures)}, by label; {summary['interval']}." + (f" Calibration: {CALIBRATION_NOTE}" if found.calibration else ""),
-        "12g": f"With deepseg {__version__}, `deepseg-train evaluate`; whole images, each segmented once." if found.bundle else "",
+        "12g": f"With deepseg {__version__}, `deepseg-train evaluate`; {found.answers.how}." if found.bundle else "",
         "14": fairness if columns else "",
         "18f": "Code of the evaluation: DeepSeg, Apache-2.0.",
         "21": f"Evaluation: {summary['cases']} images of {summary['patients']} patients.",
@@ -108,7 +108,9 @@ def _of_model(bundle: api.ModelBundle) -> dict[str, str]:
     grid = f"brought to axes {spec.orientation} and {api.spacing_text(spec.spacing_mm)}"
     thresholds = "each voxel gets the labels whose probability is above 0.5" if spec.overlapping else "each voxel gets the most probable label"
     curves = api.reliability(bundle)
-    guarded = "The model's calibration flags images and answers that are unlike those it was trained on." if curves else ""
+    calibrated = bool(spec.calibration_sha256)
+    guarded = "The model's calibration flags images and answers that are unlike those it was trained on." if calibrated else ""
+    shown = f"; reliability on {curves[0].cases} others" if curves else ""
     return {
         "1": f"Model: {spec.title}.",
         "3b": f"Intended use, as the model tells it: {spec.intended_use}",
@@ -118,11 +120,11 @@ def _of_model(bundle: api.ModelBundle) -> dict[str, str]:
         "12a": f"Of the training, as the model tells it: {made['split']}." if made.get("split") else "",
         "12b": f"Images are {grid}; intensities: {steps}.",
         "12c": f"{spec.network.name}, window {' x '.join(map(str, spec.window.size))} voxels. {building}.".replace("..", "."),
-        "12f": f"Probabilities recalibrated on held-out cases; reliability on {curves[0].cases} others." if curves else "Not recalibrated.",
+        "12f": f"Probabilities recalibrated on held-out cases{shown}." if calibrated else "Not recalibrated.",
         "15": f"Probability of each label in each voxel; {thresholds}.",
         "21": f"Training: {made['split']}." if made.get("split") else "",
         "22": f"Model file {spec.id} {spec.version}, SHA-256 {bundle.sha256}; licence of the weights: {spec.licence}.",
-        "24": "See the model's card for its calibration before and after." if curves else "",
+        "24": "See the model's card for its calibration before and after." if calibrated else "",
         "27a": guarded,
     }
 

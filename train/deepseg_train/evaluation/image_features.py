@@ -8,11 +8,10 @@ import numpy as np
 from tqdm import tqdm
 
 from deepseg import api
-from deepseg.errors import VolumeError
 from deepseg.uncertainty.deep_features import deepest_layer
 from deepseg.uncertainty.estimate import assemble
 from deepseg.uncertainty.facts import QUANTILES, ImageFacts
-from deepseg_train.data import Case
+from deepseg_train.data.cases import Case, naming
 from deepseg_train.errors import DatasetError
 
 _ORIENTATION = "RAS"
@@ -30,7 +29,8 @@ def image_features(cases: Sequence[Case]) -> tuple[np.ndarray, list[str]]:
     """
     table, names = [], []
     for case in tqdm(cases, desc="reading images", unit="case"):
-        volume = _read(case)
+        with naming(case):
+            volume = case.read_image()
         named = _figures(volume)
         if names and list(named) != names:
             raise DatasetError(f"{case.name}: the image has {len(volume.array)} channels, other than {cases[0].name}; compare like with like.")
@@ -50,23 +50,13 @@ def model_features(cases: Sequence[Case], bundle: api.ModelBundle) -> tuple[np.n
     """
     layer, table = deepest_layer(bundle.spec), []
     for case in tqdm(cases, desc="running the network", unit="case"):
-        volume = _read(case)
-        try:
-            deep = assemble(volume, bundle, sampler="single-pass", deep_layer=layer).deep
-        except VolumeError as error:
-            raise DatasetError(f"{case.name}: {error}") from error
+        with naming(case):
+            deep = assemble(case.read_image(), bundle, sampler="single-pass", deep_layer=layer).deep
         if deep is None:
             raise DatasetError(f"The network of {bundle.spec.id} has no layer to listen to; compare the images without --model.")
         table.append(deep)
     channels = len(table[0]) // 2
     return np.array(table), [f"{figure} of channel {n}" for figure in ("mean", "deviation") for n in range(channels)]
-
-
-def _read(case: Case) -> api.Volume:
-    try:
-        return case.read_image()
-    except VolumeError as error:
-        raise DatasetError(f"{case.name}: {error}") from error
 
 
 def _figures(volume: api.Volume) -> dict[str, float]:

@@ -94,4 +94,4 @@ def _facts(found: Findings) -> list[tuple[str, str]]:
         spec = found.bundle.spec
         told += [("Model", f"{spec.title} ({spec.id} {spec.version})"), ("Model SHA-256", found.bundle.sha256)]
         told += [(f"Model: {key}", value) for key, value in told_provenance(spec).items()]
-    return [*told, ("DeepSeg version", __version__), ("Command", "deepseg-train evaluate")]
+    return [*told, ("DeepSeg version", __version__), ("Answers", found.answers.how), ("Command", "deepseg-train evaluate")]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from deepseg_train.evaluation.comparison import p_text
-from deepseg_train.evaluation.shift import Patients, shift
+from deepseg_train.evaluation.shift import CLASSIFIER_PERMUTATIONS, PERMUTATIONS, Patients, shift
 from deepseg_train.evaluation.statistics import holm
 from deepseg_train.evaluation.tables import markdown
 
@@ -30,5 +30,9 @@ def shift_table(pairs: Sequence[tuple[str, Sequence[np.ndarray], Sequence[np.nda
         for test in result.tests
     ]
     apart = [f"- {title}: " + ", ".join(f"{name} ({difference:+.1f})" for name, difference in result.differences) + "." for title, result in found]
+    chance = (
+        f"P by {PERMUTATIONS} and {CLASSIFIER_PERMUTATIONS} random assignments of the patients, so never below {1 / (PERMUTATIONS + 1):.3f} and "
+        f"{1 / (CLASSIFIER_PERMUTATIONS + 1):.3f}; p (Holm) corrected for the {len(lines)} tests of this table."
+    )
     note = "What differs most, as difference of the means (second minus first) in standard deviations:"
-    return "\n\n".join([markdown(["sets", "images", "test", "value", "p", "p (Holm)"], lines), note, "\n".join(apart)])
+    return "\n\n".join([markdown(["sets", "images", "test", "value", "p", "p (Holm)"], lines), chance, note, "\n".join(apart)])

@@ -118,11 +118,11 @@ def _of_label(label: str, rows: list[dict[str, Any]], names: list[str], groups: 
     )
     tests = [GroupTest(f"{title} differs (Kruskal-Wallis)", None, _ranks_p(table[key], member, len(names))) for title, key in _RANKED.items()]
     for title, keys in _GAPS.items():
-        values = np.stack([table[key] for key in keys])
-        defined = np.isfinite(values).all(0)
-        if len(set(member[defined])) == len(names):
-            gap, p = gap_test(values[:, defined], member[defined])
-            tests.append(GroupTest(f"{title} gap", gap, p))
+        # A rate that a whole group lacks, such as the true positive one where nobody has the label, cannot be compared.
+        known = [key for key in keys if len(set(member[np.isfinite(table[key])])) == len(names)]
+        if known:
+            gap, p = gap_test(np.stack([table[key] for key in known]), member)
+            tests.append(GroupTest(f"{title} gap" + (f" ({known[0]} alone)" if len(known) < len(keys) else ""), gap, p))
     return LabelGroups(label, told, tuple(tests))
 
 
@@ -130,16 +130,17 @@ def gap_test(values: np.ndarray, member: np.ndarray) -> tuple[Interval, float]:
     """The largest difference of group means, of several rates the largest, and its p by random assignments.
 
     Args:
-        values: (Q, N) finite, of Q rates and N patients.
-        member: (N) group of each patient, 0 to G - 1, all of them present.
+        values: (Q, N), of Q rates and N patients; nan where a patient has none, who then has no part in that rate's means.
+        member: (N) group of each patient, 0 to G - 1, each with somebody who has the rate.
     """
     count = int(member.max()) + 1
-    shares = (member == np.arange(count)[:, None]).astype(float)
-    shares /= shares.sum(1, keepdims=True)
+    groups = (member == np.arange(count)[:, None]).astype(float)
 
     def gaps(drawn: np.ndarray) -> np.ndarray:
-        means = np.einsum("dqn,gn->dqg", drawn, shares)
-        return np.ptp(means, 2).max(1)
+        known = np.isfinite(drawn)
+        with np.errstate(invalid="ignore"):  # a group may be drawn without anybody who has the rate
+            means = np.einsum("dqn,gn->dqg", np.where(known, drawn, 0), groups) / np.einsum("dqn,gn->dqg", known.astype(float), groups)
+        return np.fmax.reduce(np.fmax.reduce(means, 2) - np.fmin.reduce(means, 2), 1)
 
     rng = np.random.default_rng(_SEED)
     seen = float(gaps(values[None])[0])

@@ -27,7 +27,8 @@ def summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
     bar = tqdm(names, desc="intervals", unit="label", delay=_PATIENCE_S)
     labels = {name: {m: _figures(m, [row for row in rows if row["label"] == name]) for m in measures} for name in bar}
     unit = "cases" if len(patients) == len(cases) else "patients"
-    return {"cases": len(cases), "patients": len(patients), "interval": f"95 % BCa bootstrap over {unit}", "labels": labels}
+    interval = f"95 % BCa bootstrap over {unit}" if len(patients) > 1 else "no interval, as there is one patient"
+    return {"cases": len(cases), "patients": len(patients), "interval": interval, "labels": labels}
 
 
 def _figures(measure: str, rows: list[dict[str, Any]]) -> dict[str, float | int | None]:

@@ -38,7 +38,7 @@ def training_loader(config: TrainConfig, cases: Sequence[Case], world: int = 1, 
     if settings.batch_size == 1 and augmentation.mixup.probability:
         raise ConfigError("augmentation.mixup blends the patches of a batch, and training.batch_size is 1; choose at least 2, or leave mixup out.")
     steps = settings.steps_per_epoch or max(len(cases) // settings.batch_size, 1)
-    prepared = PreparedCases(cases, config.spec, cache)
+    prepared = PreparedCases(cases, config.spec, cache, world=world)
     samples = TrainingSamples(prepared, PatchGrid.of(config.spec), augmentation, settings.seed, settings.batch_size, steps)
     return TrainingLoader(samples, settings.workers, world, rank)
 

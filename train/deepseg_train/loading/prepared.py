@@ -25,8 +25,7 @@ from deepseg.itk_messages import quiet_itk
 from deepseg.outputs import write_whole
 from deepseg.preprocessing import prepare, prepare_labels
 from deepseg.spec import ModelSpec
-from deepseg_train.data import Case
-from deepseg_train.errors import DatasetError
+from deepseg_train.data.cases import Case, refuse_problems
 from deepseg_train.loading.room import Room, working_bytes
 
 _PLACES_PER_LABEL = 2000
@@ -52,7 +51,7 @@ class PreparedCases(Dataset):
     Processes that are forked from this one share the memory; others get it through shared memory, or open the same files.
     """
 
-    def __init__(self, cases: Sequence[Case], spec: ModelSpec, cache: Path | None = None, memory_bytes: float | None = None) -> None:
+    def __init__(self, cases: Sequence[Case], spec: ModelSpec, cache: Path | None = None, memory_bytes: float | None = None, world: int = 1) -> None:
         """Read all cases, as many at a time as memory lets be worked on.
 
         Args:
@@ -62,18 +61,18 @@ class PreparedCases(Dataset):
                 alike, is taken as it is. None keeps everything in memory.
             memory_bytes: how much memory may be taken before the folder is; None for half of what is free, shared
                 among the processes of this machine.
+            world: processes of this training, all on this machine but where `torchrun` tells otherwise.
 
         Raises:
             DatasetError: lists each bad case with its reason.
         """
         self.cases = list(cases)
-        store = _Store(spec, cache, memory_bytes)
+        store = _Store(spec, cache, memory_bytes, world)
         # Each reading switches ITK's warnings off and back to what they were, which for several at once must be off.
         with quiet_itk(), ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
             kept = list(pool.map(store.keep, self.cases))
         problems = [f"{case.name}: {problem}" for case, problem in zip(self.cases, kept, strict=True) if isinstance(problem, VolumeError)]
-        if problems:
-            raise DatasetError(f"{len(problems)} of {len(self.cases)} cases have problems:\n  " + "\n  ".join(problems))
+        refuse_problems(problems, len(self.cases))
         self._kept: list[PreparedArrays | _InFiles] = kept
 
     def __len__(self) -> int:
@@ -114,11 +113,11 @@ class _InFiles:
 class _Store:
     """Decides where each case is kept; used by several threads at once."""
 
-    def __init__(self, spec: ModelSpec, cache: Path | None, memory_bytes: float | None) -> None:
+    def __init__(self, spec: ModelSpec, cache: Path | None, memory_bytes: float | None, world: int) -> None:
         self.spec = spec
         self.cache = cache
         # Where nobody tells how much is free, the files are the safe way, and one case after the other.
-        half = (free_bytes(torch.device("cpu")) or 0) / 2 / _processes_here()
+        half = (free_bytes(torch.device("cpu")) or 0) / 2 / int(os.environ.get("LOCAL_WORLD_SIZE") or world)
         self.left = memory_bytes if memory_bytes is not None else half
         self.lock = threading.Lock()
         self.room = Room(half)
@@ -151,11 +150,6 @@ class _Store:
                 return False
             self.left -= size
             return True
-
-
-def _processes_here() -> int:
-    """Processes of this training on this machine: `torchrun` tells them, and Lightning's own launcher, which knows one machine only, all."""
-    return max(int(os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("WORLD_SIZE") or 1), 1)
 
 
 def _prepared(case: Case, spec: ModelSpec) -> PreparedArrays:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deepseg_train.losses.combined import CombinedLoss
 from deepseg_train.losses.deep_supervision import DeepSupervisionLoss, head_weights
-from deepseg_train.losses.distillation import DistillationLoss, soft_dice_loss
+from deepseg_train.losses.distillation import DistillationLoss
 from deepseg_train.losses.multi_task import LearnedWeights
 from deepseg_train.losses.noisy_logits import NoisyLogitsLoss
 from deepseg_train.losses.registry import LOSSES
@@ -24,5 +24,4 @@ __all__ = [
     "Reference",
     "VoxelLoss",
     "head_weights",
-    "soft_dice_loss",
 ]

@@ -38,7 +38,9 @@ class DeepSupervisionLoss(nn.Module):
         reference = Reference(target, heads[:, 0], loss.overlapping, loss.spacing_mm)
         weights = head_weights(heads.shape[1], self.settings.head_weights)
         losses = [
-            weight * loss.of(Answer(head, loss.overlapping), reference) for weight, head in zip(weights, heads.unbind(1), strict=True) if weight > 0
+            # A head without weight has a gradient all the same, of zeros: processes that train together wait for every one.
+            weight * loss.of(Answer(head, loss.overlapping), reference) if weight else 0 * head.sum()
+            for weight, head in zip(weights, heads.unbind(1), strict=True)
         ]
         return torch.stack(losses).sum()
 

@@ -6,7 +6,7 @@ import lightning
 import optuna
 from lightning.pytorch.callbacks import Callback
 
-_WATCHED = "validation/dice"
+_WATCHED, _PRUNED = "validation/dice", "stopped early"
 
 
 class TrialReport(Callback):
@@ -20,7 +20,7 @@ class TrialReport(Callback):
     def __init__(self, trial: optuna.Trial, reported: dict[int, float]) -> None:
         self.trial = trial
         self.dice = dict(reported)
-        self.pruned = False
+        self.pruned = trial.user_attrs.get(_PRUNED, False)
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         epoch = trainer.current_epoch + 1
@@ -31,3 +31,5 @@ class TrialReport(Callback):
         # By Lightning's own flag and not by an exception, so that the epoch's checkpoint and logs are written.
         if epoch < trainer.max_epochs and self.trial.should_prune():
             self.pruned = trainer.should_stop = True
+            # Before the run ends, so that it is known where the search is killed in between.
+            self.trial.set_user_attr(_PRUNED, True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 import math
+import shutil
 import time
 from pathlib import Path
 
 import optuna
 import torch
+from optuna.trial import TrialState
 
 from deepseg.errors import ModelError
 from deepseg_train.config import parse_config
@@ -20,6 +22,7 @@ from deepseg_train.search.folder import Search, Way, open_folder, open_search
 from deepseg_train.search.samplers import grid_size
 from deepseg_train.search.space import check_space, read_space
 from deepseg_train.search.trials import claim, run_trial
+from deepseg_train.training.run_folder import CACHE
 
 _MOST_IN_A_ROW = 10
 
@@ -75,4 +78,6 @@ def search(
         # A module and its trainer hold each other, and the GPU's memory.
         gc.collect()
         torch.cuda.empty_cache()
+    if not found.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        shutil.rmtree(folder / CACHE, ignore_errors=True)
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,16 +81,14 @@ def run_trial(search: Search, claimed: Claim, data: Path) -> None:
 
 
 def _finish(study: optuna.Study, trial: optuna.Trial, report: TrialReport) -> None:
-    dice = [value for value in report.dice.values() if not math.isnan(value)]
-    if not dice:
-        raise ConfigError("It has no validation Dice; training.validate_every_epochs must not be above training.epochs.")
+    best_dice = max(report.dice.values())
     if report.pruned:
         study.tell(trial, state=TrialState.PRUNED)
         print(
-            f"Trial {trial.number} stopped after {max(report.dice)} epochs with Dice {max(dice):.4f}; half of the others had more by then.",
+            f"Trial {trial.number} stopped after {max(report.dice)} epochs with Dice {best_dice:.4f}; half of the others had more by then.",
             flush=True,
         )
     else:
-        study.tell(trial, max(dice))
+        study.tell(trial, best_dice)
         best = study.best_trial
-        print(f"Trial {trial.number}: Dice {max(dice):.4f}; the best is trial {best.number} with {best.value:.4f}.", flush=True)
+        print(f"Trial {trial.number}: Dice {best_dice:.4f}; the best is trial {best.number} with {best.value:.4f}.", flush=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -15,8 +15,8 @@ from deepseg.volume import Label
 _LOGS = "logs/version_*/metrics.csv"
 
 
-def draw_curves(run: Path, labels: Sequence[Label], picture: Path) -> None:
-    """Write a PNG of what all starts of a run have logged; of an epoch that was trained twice the later one counts."""
+def read_logs(run: Path) -> dict[str, dict[int, float]]:
+    """What all starts of a run have logged, by key and by epoch, counted from 1; of an epoch that was trained twice the later one counts."""
     values: dict[str, dict[int, float]] = {}
     for path in sorted(run.glob(_LOGS), key=lambda path: int(path.parent.name.partition("_")[2])):
         with path.open(encoding="utf-8", newline="") as file:
@@ -24,6 +24,11 @@ def draw_curves(run: Path, labels: Sequence[Label], picture: Path) -> None:
                 for key, text in row.items():
                     if text and key not in ("epoch", "step"):
                         values.setdefault(key, {})[int(row["epoch"]) + 1] = float(text)
+    return values
+
+
+def draw_curves(values: Mapping[str, dict[int, float]], labels: Sequence[Label], picture: Path) -> None:
+    """Write what `read_logs` gave as a PNG."""
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     loss, dice = figure.subplots(1, 2)
     _line(loss, values.get("train/loss", {}), "black")

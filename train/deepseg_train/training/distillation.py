@@ -83,8 +83,7 @@ class Teacher:
         self.precision = fast_precision(device)
         self.networks: list[nn.Module] = [optimise(network, self.precision) for network in networks]
         self.overlapping = student.overlapping
-        # Without its Dice part the loss is linear in the teacher's probabilities.
-        self._loss = DistillationLoss(student.overlapping, settings.temperature, dice_weight=0)
+        self._loss = DistillationLoss(student.overlapping, settings.temperature)
         self._refuse_other_windows(settings.teacher, student, device)
 
     def __deepcopy__(self, memo: dict) -> Teacher:

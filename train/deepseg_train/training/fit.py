@@ -6,7 +6,6 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +16,20 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader
 
 from deepseg.heap import freed_memory_kept, large_blocks_kept
-from deepseg_train.config import TrainConfig
+from deepseg_train.config import TrainConfig, load_config
 from deepseg_train.data import open_dataset
 from deepseg_train.data.split import Parts, load_split
 from deepseg_train.errors import ConfigError
 from deepseg_train.loading import PreparedCases, TrainingLoader, training_loader, validation_loader
-from deepseg_train.training.curves import draw_curves
-from deepseg_train.training.data_time import DataTime
+from deepseg_train.training.checkpoints import KeptWeights
+from deepseg_train.training.curves import draw_curves, read_logs
+from deepseg_train.training.data_time import EPOCH_SECONDS, DataTime
 from deepseg_train.training.module import SegmentationModule
 from deepseg_train.training.moving_average import MovingAverage
 from deepseg_train.training.run_folder import (
     BEST,
     CACHE,
+    CONFIG,
     CURVES,
     FINISHED,
     LAST,
@@ -38,9 +39,11 @@ from deepseg_train.training.run_folder import (
     open_run,
     read_run,
     record_inputs,
+    say_ready,
     seen_before,
     wait_for_first_process,
 )
+from deepseg_train.training.same_config import SameConfig
 
 
 def fit(
@@ -63,40 +66,54 @@ def fit(
         ConfigError: the config is wrong, or `run` holds a run with another config.
         DatasetError: the data has problems, which are all listed, or is not what `run` began with.
     """
+    if processes < 1:
+        raise ConfigError(f"The number of processes is {processes}; expected at least 1.")
     world, rank = _world(processes)
-    if rank == 0:
-        config = open_run(config_path, run, values)
-    else:
+    if rank:
         wait_for_first_process(run)
-        config = read_run(run)
-    if (run / FINISHED).exists():
-        print(f"The run {run} is finished; its weights are in {run / BEST}.", flush=True)
+        _fit(read_run(run), data, run, world, rank, cache, extra_callbacks)
         return run / BEST
-    settings, spec = config.training, config.spec
+    # A wrong config is told before a folder is made, and nothing in a folder is touched while another process trains in it.
+    load_config(config_path, values)
+    with only_one(run):
+        config = open_run(config_path, run, values)
+        if (run / FINISHED).exists():
+            print(f"The run {run} is finished; its weights are in {run / BEST}.", flush=True)
+        else:
+            _fit(config, data, run, world, rank, cache, extra_callbacks)
+    return run / BEST
+
+
+def _fit(
+    config: TrainConfig, data: Path, run: Path, world: int, rank: int, cache: Path | None, extra_callbacks: Sequence[callbacks.Callback]
+) -> None:
+    settings, spec, first = config.training, config.spec, rank == 0
     split = load_split(run / SPLIT, open_dataset(data, patient=config.patient).cases)
     for part in ("train", "validation"):
         if not split[part]:
             raise ConfigError(f"The split {config.split} has no case in its part {part}; training needs at least one.")
-    with only_one(run) if rank == 0 else nullcontext():
-        # Lightning's advice on its own products is no news of the run.
-        logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-        lightning.seed_everything(settings.seed, verbose=False)
-        module = SegmentationModule(config)
-        record_inputs(run, [*split["train"], *split["validation"]], config)
-        if rank == 0:
-            _tell_seen(config, split)
-            print(f"Reading and checking {len(split['train'])} training and {len(split['validation'])} validation cases ...", flush=True)
-        loader = training_loader(config, split["train"], world, rank, cache or run / CACHE)
-        validation = validation_loader(PreparedCases(split["validation"], spec, cache or run / CACHE))
-        trainer = _trainer(config, run, world, extra_callbacks)
-        _train(trainer, module, loader, validation, run / LAST)
-        if rank == 0:
-            score = trainer.checkpoint_callbacks[0].best_model_score
-            draw_curves(run, config.spec.labels, run / CURVES)
-            shutil.rmtree(run / CACHE, ignore_errors=True)
-            finish(run, trainer.current_epoch)
-            print(f"Best validation Dice {float(score):.4f}; weights in {run / BEST}, curves in {run / CURVES}.", flush=True)
-    return run / BEST
+    if first:
+        say_ready(run)
+    # Lightning's advice on its own products is no news of the run.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    lightning.seed_everything(settings.seed, verbose=False)
+    module = SegmentationModule(config)
+    if first:
+        record_inputs(run, [*split["train"], *split["validation"]], config, world)
+        _tell_seen(config, split)
+        print(f"Reading and checking {len(split['train'])} training and {len(split['validation'])} validation cases ...", flush=True)
+    loader = training_loader(config, split["train"], world, rank, cache or run / CACHE)
+    validation = validation_loader(PreparedCases(split["validation"], spec, cache or run / CACHE, world=world))
+    same = [SameConfig((run / CONFIG).read_text(encoding="utf-8"))] if world > 1 else []
+    trainer = _trainer(config, run, world, [*same, *extra_callbacks])
+    _train(trainer, module, loader, validation, run / LAST)
+    if first:
+        score = trainer.checkpoint_callbacks[0].best_model_score
+        logged = read_logs(run)
+        draw_curves(logged, spec.labels, run / CURVES)
+        shutil.rmtree(run / CACHE, ignore_errors=True)
+        finish(run, trainer.current_epoch, sum(logged[EPOCH_SECONDS].values()))
+        print(f"Best validation Dice {float(score):.4f}; weights in {run / BEST}, curves in {run / CURVES}.", flush=True)
 
 
 def _tell_seen(config: TrainConfig, split: Parts) -> None:
@@ -135,8 +152,8 @@ def _trainer(config: TrainConfig, run: Path, world: int, extra: Sequence[callbac
     watched = {"monitor": "validation/dice", "mode": "max"}
     folder, best = str((run / BEST).parent), Path(BEST).stem
     kept = [
-        callbacks.ModelCheckpoint(folder, best, **watched, save_top_k=1, enable_version_counter=False),
-        callbacks.ModelCheckpoint(folder, "last", save_top_k=1, every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False),
+        KeptWeights(folder, best, **watched, save_top_k=1, enable_version_counter=False),
+        KeptWeights(folder, "last", save_top_k=1, every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False),
         callbacks.TQDMProgressBar(refresh_rate=10),
         DataTime(),
         *extra,

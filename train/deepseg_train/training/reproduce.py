@@ -40,7 +40,7 @@ def reproduce(run: Path, data: Path, again: Path) -> bool:
 
 
 def _differences(run: Path) -> list[str]:
-    then, now = json.loads((run / VERSIONS).read_text(encoding="utf-8")), versions()
+    then, now = json.loads((run / VERSIONS).read_text(encoding="utf-8")), {**versions(), "processes": "1"}
     return [
         f"{name} was {then.get(name, 'not there')} and is {now.get(name, 'not there')} now."
         for name in {**then, **now}

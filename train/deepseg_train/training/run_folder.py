@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from deepseg.api import ModelBundle, load_model
+from deepseg.bundle import sha256_of
 from deepseg.errors import ModelError
 from deepseg.outputs import write_whole
 from deepseg_train.config import TrainConfig, parse_config
@@ -28,7 +30,8 @@ from deepseg_train.training.versions import fastest_precision, versions
 CONFIG, SPLIT, VERSIONS, DATA, SEEN, CACHE = "config.yaml", "split.json", "versions.json", "data.json", "seen.json", "cache"
 LAST, BEST, CURVES, FINISHED = "checkpoints/last.ckpt", "checkpoints/best.ckpt", "curves.png", "finished.json"
 _PATIENCE_S = 120
-_IMAGE = "/image "
+_THEN = ", then "
+_IMAGE, _READY = "/image ", "ready"
 
 
 def open_run(config_path: Path, run: Path, values: Mapping[str, Any] | None = None) -> TrainConfig:
@@ -52,21 +55,28 @@ def open_run(config_path: Path, run: Path, values: Mapping[str, Any] | None = No
             kept = with_values(kept, {"training.precision": found["training"]["precision"]})
         if found != kept:
             raise ConfigError(f"{run} holds a run with another config ({copy} differs from {config_path}). Name a new run folder.")
+        if config.split.is_file() and sha256_of(config.split) != sha256_of(run / SPLIT):
+            raise ConfigError(f"{run} holds a run on another split ({run / SPLIT} differs from {config.split}). Name a new run folder.")
         return parse_config(found, copy)
     if not config.split.is_file():
         raise ConfigError(f"There is no split file {config.split}, which {config_path} names. A split's path is relative to its config.")
     if config.training.precision == "auto":
         kept = with_values(kept, {"training.precision": fastest_precision()})
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"The run folder {run} cannot be made: {error.strerror}. Name another one with --output.") from error
+    make_folder(run)
     (run / DATA).unlink(missing_ok=True)
     if config.split.resolve() != (run / SPLIT).resolve():
         shutil.copyfile(config.split, run / SPLIT)
     text = yaml.safe_dump(kept, sort_keys=False, allow_unicode=True)
     write_whole(copy, lambda path: path.write_text(text, encoding="utf-8"))
     return parse_config(kept, copy)
+
+
+def make_folder(run: Path) -> None:
+    """Raises ConfigError where it cannot be made."""
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"The run folder {run} cannot be made: {error.strerror}. Name another one with --output.") from error
 
 
 def open_finished(run: Path) -> TrainConfig:
@@ -86,18 +96,24 @@ def read_run(run: Path) -> TrainConfig:
     return parse_config(read_config(run / CONFIG), run / CONFIG)
 
 
-def finish(run: Path, epochs: int) -> None:
-    """Write down that a run has come to its end."""
-    write_whole(run / FINISHED, lambda path: path.write_text(json.dumps({"epochs": epochs}), encoding="utf-8"))
+def finish(run: Path, epochs: int, seconds: float) -> None:
+    """Write down that a run has come to its end, after how many epochs and seconds of training and validation."""
+    write_whole(run / FINISHED, lambda path: path.write_text(json.dumps({"epochs": epochs, "seconds": round(seconds)}), encoding="utf-8"))
+
+
+def minutes_of(run: Path) -> float:
+    """How long a finished run took, over all starts."""
+    return json.loads((run / FINISHED).read_text(encoding="utf-8"))["seconds"] / 60
 
 
 @contextmanager
 def only_one(run: Path) -> Iterator[None]:
-    """While one process trains in a folder no other may.
+    """While one process trains in a folder, which is made where there is none, no other may.
 
     Raises:
-        ConfigError: another one does.
+        ConfigError: another one does, or the folder cannot be made.
     """
+    make_folder(run)
     lock = FileLock(run / "fit.lock")
     try:
         lock.acquire(timeout=0)
@@ -109,14 +125,24 @@ def only_one(run: Path) -> Iterator[None]:
         lock.release()
 
 
+def say_ready(run: Path) -> None:
+    """Tell the other processes of this start that the run's folder has its config and split."""
+    write_whole(run / _READY, lambda path: path.write_text(_start(), encoding="utf-8"))
+
+
+def _start() -> str:
+    """What processes that were started together have in common."""
+    return ":".join(os.environ.get(name, "") for name in ("TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT"))
+
+
 def wait_for_first_process(run: Path) -> None:
     """Of several processes that train together the first makes the run's folder; the others go on when it has.
 
     Raises:
         ConfigError: it has not within two minutes.
     """
-    deadline = time.monotonic() + _PATIENCE_S
-    while not (run / DATA).exists():
+    deadline, ready = time.monotonic() + _PATIENCE_S, run / _READY
+    while not (ready.is_file() and ready.read_text(encoding="utf-8") == _start()):
         if time.monotonic() > deadline:
             raise ConfigError(
                 f"The first process has made no run folder {run} within {_PATIENCE_S} s. All processes must see the same --output folder."
@@ -124,7 +150,7 @@ def wait_for_first_process(run: Path) -> None:
         time.sleep(0.1)
 
 
-def record_inputs(run: Path, cases: Sequence[Case], config: TrainConfig) -> None:
+def record_inputs(run: Path, cases: Sequence[Case], config: TrainConfig, processes: int = 1) -> None:
     """Write down versions, the sha256 of every file and model a run reads, and which images it or these models have seen.
 
     A run that goes on must find the same ones.
@@ -132,14 +158,25 @@ def record_inputs(run: Path, cases: Sequence[Case], config: TrainConfig) -> None
     Raises:
         DatasetError: something differs from what the run began with.
     """
+    now = {**versions(), "processes": str(processes)}
     if (run / LAST).exists():
         check_inputs(run, cases, config)
+        _add_versions(run, now)
         return
     hashes = _hashes(cases, config)
     seen = Seen.of(digest for name, digest in hashes.items() if _IMAGE in name) | seen_before(config)
-    # That the last one is there tells other processes that the folder is ready.
-    for name, content in ((VERSIONS, versions()), (SEEN, seen.to_json()), (DATA, hashes)):
+    for name, content in ((VERSIONS, now), (SEEN, seen.to_json()), (DATA, hashes)):
         write_whole(run / name, lambda path, content=content: path.write_text(json.dumps(content, indent=1), encoding="utf-8"))
+
+
+def _add_versions(run: Path, now: dict[str, str]) -> None:
+    """A run may go on with other versions than it began with; both are told."""
+    told = json.loads((run / VERSIONS).read_text(encoding="utf-8"))
+    for name, value in now.items():
+        if told.setdefault(name, value).split(_THEN)[-1] != value:
+            told[name] += f"{_THEN}{value}"
+            print(f"Note: the run goes on with another {name}: {told[name]}.", flush=True)
+    write_whole(run / VERSIONS, lambda path: path.write_text(json.dumps(told, indent=1), encoding="utf-8"))
 
 
 def check_inputs(run: Path, cases: Sequence[Case], config: TrainConfig) -> None:

@@ -9,14 +9,13 @@ import numpy as np
 from tqdm import tqdm
 
 from deepseg.bundle import ModelBundle
-from deepseg.errors import VolumeError
 from deepseg.metrics import dice
 from deepseg.prediction import predict
 from deepseg.results import Prediction
 from deepseg.volume import LabelMap, Volume
-from deepseg_train.data import Case
-from deepseg_train.errors import DatasetError
+from deepseg_train.data.cases import Case, naming, refuse_overlapping
 from deepseg_train.evaluation.statistics import Interval, mean_interval
+from deepseg_train.evaluation.summary import summarise
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class CaseAnswer:
     Attributes:
         case, patient: whose.
         dice: with the reference, by label name.
-        largest, mean: absolute difference of a probability from the model's, over voxels and classes; None where there are none (too large an image).
+        largest: absolute difference of a probability from the model's, over voxels and classes; None where there are none (too large an image).
         relabelled: voxels whose label is not the model's, as a share of those that are no background in either.
     """
 
@@ -49,7 +48,6 @@ class CaseAnswer:
     patient: str
     dice: dict[str, float]
     largest: float | None
-    mean: float | None
     relabelled: float
 
     @property
@@ -63,14 +61,12 @@ class Loss:
     """Over all cases.
 
     Attributes:
-        dice: mean Dice over cases and labels.
         change: of a case's mean Dice against the model's, way minus model, with its 95 % bootstrap interval.
         worst: smallest (most negative) of these changes.
         largest: largest difference of a probability; None where no case has probabilities.
         relabelled: mean over cases.
     """
 
-    dice: float
     change: Interval
     worst: float
     largest: float | None
@@ -83,6 +79,7 @@ def answer_cases(model: Way, ways: Sequence[Way], cases: Sequence[Case]) -> dict
     Raises:
         DatasetError: a case cannot be read; the message names it.
     """
+    refuse_overlapping(model.bundle.spec)
     found: dict[str, list[CaseAnswer]] = {way.name: [] for way in (model, *ways)}
     for case, volume, reference in _read(cases, model.bundle):
         expected = _answer(model, volume)
@@ -97,7 +94,6 @@ def loss_of(answers: Sequence[CaseAnswer], expected: Sequence[CaseAnswer]) -> Lo
     changes = np.array([answer.mean_dice - other.mean_dice for answer, other in zip(answers, expected, strict=True)])
     largest = [answer.largest for answer in answers if answer.largest is not None]
     return Loss(
-        dice=float(np.mean([answer.mean_dice for answer in answers])),
         change=mean_interval(changes, [answer.patient for answer in answers]),
         worst=float(changes.min()),
         largest=max(largest, default=None),
@@ -107,21 +103,17 @@ def loss_of(answers: Sequence[CaseAnswer], expected: Sequence[CaseAnswer]) -> Lo
 
 def metrics_of(answers: Sequence[CaseAnswer]) -> dict[str, object]:
     """Dice by label as a model file's `metrics` hold it."""
-    patients = [answer.patient for answer in answers]
-    labels = {}
-    for label in answers[0].dice:
-        values = np.array([answer.dice[label] for answer in answers])
-        interval = mean_interval(values, patients)
-        labels[label] = {"dice": {"mean": interval.mean, "low": interval.low, "high": interval.high, "worst": float(values.min())}}
-    return {"cases": len(answers), "interval": "95 % bootstrap over patients", "labels": labels}
+    rows = [
+        {"case": answer.case, "patient": answer.patient, "label": label, "dice": value} for answer in answers for label, value in answer.dice.items()
+    ]
+    return summarise(rows)
 
 
 def _read(cases: Sequence[Case], bundle: ModelBundle) -> Iterator[tuple[Case, Volume, LabelMap]]:
     for case in tqdm(cases, desc="comparing", unit="case"):
-        try:
-            yield case, *case.read(bundle.spec)
-        except VolumeError as error:
-            raise DatasetError(f"{case.name}: {error}") from error
+        with naming(case):
+            read = case.read(bundle.spec)
+        yield case, *read
 
 
 def _answer(way: Way, volume: Volume) -> Prediction:
@@ -135,6 +127,6 @@ def _compared(case: Case, answer: Prediction, expected: Prediction, reference: L
     seen = int(((a != 0) | (b != 0)).sum())
     relabelled = int((a != b).sum()) / seen if seen else 0.0
     if answer.probabilities is None or expected.probabilities is None:
-        return CaseAnswer(case.name, case.patient, labels, None, None, relabelled)
-    differences = np.abs(answer.probabilities.astype(np.float32) - expected.probabilities.astype(np.float32))
-    return CaseAnswer(case.name, case.patient, labels, float(differences.max()), float(differences.mean()), relabelled)
+        return CaseAnswer(case.name, case.patient, labels, None, relabelled)
+    largest = float(np.abs(answer.probabilities.astype(np.float32) - expected.probabilities.astype(np.float32)).max())
+    return CaseAnswer(case.name, case.patient, labels, largest, relabelled)

@@ -6,10 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from deepseg.bundle import ModelBundle
+from deepseg.bundle_writer import STOCK_HEADING, TRUST_HEADING
 from deepseg.spec import ModelSpec
 from deepseg_train.variants.kinds import Kind
-
-_TRUST_HEADING = "## How far it can be trusted"
 
 
 def save_model_folder(model: ModelBundle, kind: Kind, folder: Path, metrics: dict[str, object], measured: str) -> ModelBundle:
@@ -52,5 +51,6 @@ def _spec_of(model: ModelBundle, kind: Kind, metrics: dict[str, object]) -> Mode
 
 
 def _card_of(model: ModelBundle) -> str:
-    """The model's card without what was learnt of how far its own weights can be trusted."""
-    return (model.folder / "docs" / "README.md").read_text(encoding="utf-8").partition(_TRUST_HEADING)[0].rstrip()
+    """The model's card without what is written anew, and what was learnt of how far its own weights can be trusted."""
+    card = (model.folder / "docs" / "README.md").read_text(encoding="utf-8")
+    return card.partition(TRUST_HEADING)[0].partition(STOCK_HEADING)[0].rstrip()

@@ -16,15 +16,46 @@ from deepseg_train.variants.onnx_network import INPUT, OUTPUT
 
 DESCRIPTION_FILE = "preprocessing.json"
 
-_ORDER = [
+_BEFORE = [
     "reorder and flip the image's axes to 'orientation' (anatomical: the direction in which each axis runs; IJK or KJI: as the file stores them)",
     "cut away what 'crop' says",
-    "resample to 'spacing_mm' by 'resampling' (None: the image's own spacing; rule first_voxel: the centres of the first voxels coincide)",
-    "normalise the intensities of each input by its steps, over the whole image (before resampling where 'normalise_first')",
-    "pad with 'window.padding' on both sides to at least the window, run the network over windows that overlap by 'window.overlap', "
-    "average their logits with the weights 'window.weight', cut the padding off",
-    "apply 'output.activation' over the channels and bring the probabilities back to the image's grid",
 ]
+_WEIGHTS = {
+    "constant": "1 everywhere",
+    "gaussian": "along each axis exp(-d^2 / (2 (0.125 n)^2)) of the distance d in voxels to the window's middle (n - 1) / 2, n voxels long, "
+    "multiplied over the axes, at least 0.001",
+    "nnunet": "along each axis exp(-d^2 / (2 (0.125 n)^2)) of the distance d in voxels to voxel n // 2, 0 beyond four deviations, multiplied over "
+    "the axes and by 10, in float16, with the smallest number that is not 0 in place of 0",
+}
+_STEPS = {
+    "fixed": "every int(n (1 - overlap)) voxels along each axis, n voxels long, the last one moved back to end at the border",
+    "even": "ceil((length - n) / (n (1 - overlap))) + 1 of them along each axis, n voxels long, evenly from border to border, rounded",
+}
+_RULES = {
+    "first_voxel": "the centres of the first voxels coincide",
+    "extent": "their outer faces coincide",
+}
+
+
+def _order(spec: ModelSpec) -> list[str]:
+    """What is done, step by step, from image to labels."""
+    place = f"pad with 'window.padding' on both sides to at least the window; windows begin {_STEPS[spec.window.steps]}"
+    blend = f"average the windows' logits weighted by 'window.weight' ({_WEIGHTS[spec.window.weight]}), cut the padding off"
+    activate, back = "apply 'output.activation' over the channels", "to the image's grid, by splines of 'resampling.back_order'"
+    # nnU-Net brings logits back, MONAI probabilities.
+    ends = [f"bring the logits back {back}", activate] if spec.resampling.rule == "extent" else [activate, f"bring the probabilities back {back}"]
+    labels = "every label whose probability is above 0.5" if spec.overlapping else "the label with the largest probability (0: background)"
+    painted = ", as the bit field that the last such channel has in 'output.painting'" if spec.output.painting else ""
+    largest = "; of the labels in 'output.keep_largest' only the largest connected part stays" if spec.output.keep_largest else ""
+    return [
+        *_BEFORE,
+        f"resample to 'spacing_mm' by 'resampling' (None: the image's own spacing; {_RULES[spec.resampling.rule]})",
+        "normalise the intensities of each input by its steps, over the whole image (before resampling where 'normalise_first')",
+        place,
+        blend,
+        *ends,
+        f"each voxel gets {labels}{painted}{largest}",
+    ]
 
 
 def description(model: ModelBundle, kind: Kind, file: Path) -> dict[str, Any]:
@@ -36,7 +67,7 @@ def description(model: ModelBundle, kind: Kind, file: Path) -> dict[str, Any]:
         "file": {"name": file.name, "sha256": sha256_of(file)},
         "network_input": {"name": INPUT, "dtype": "float32", "shape": ["batch", *network_input(random_windows(spec, 1), spec).shape[1:]]},
         "network_output": {"name": OUTPUT, "dtype": "float32", "channels": _channels(spec)},
-        "order": _ORDER,
+        "order": _order(spec),
         **{key: told[key] for key in ("inputs", "orientation", "spacing_mm", "crop", "resampling", "window", "output", "labels")},
         "schemes": {scheme: _meaning(scheme) for scheme in sorted({step.scheme for item in spec.inputs for step in item.steps})},
     }
@@ -61,7 +92,7 @@ def _meaning(scheme: str) -> str:
 
 def _card(spec: ModelSpec, told: dict[str, Any], measured: str) -> str:
     shape = " x ".join(map(str, told["network_input"]["shape"]))
-    steps = "\n".join(f"{n}. {step}" for n, step in enumerate(_ORDER, 1))
+    steps = "\n".join(f"{n}. {step}" for n, step in enumerate(told["order"], 1))
     return f"""# {spec.title}: ONNX
 
 **For research, not for clinical use.** {spec.summary}

@@ -15,13 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from deepseg.errors import VolumeError
 from deepseg.inference import pad_to_window, window_at
 from deepseg.preprocessing import prepare
 from deepseg.spec import ModelSpec
 from deepseg.windows import all_starts
-from deepseg_train.data import Case
-from deepseg_train.errors import ConfigError, DatasetError
+from deepseg_train.data.cases import Case, naming
+from deepseg_train.errors import ConfigError
 from deepseg_train.variants.onnx_export import network_input
 from deepseg_train.variants.onnx_network import INPUT
 
@@ -45,10 +44,8 @@ def calibration_windows(cases: Sequence[Case], spec: ModelSpec) -> list[np.ndarr
 
 
 def _telling_window(case: Case, spec: ModelSpec) -> np.ndarray:
-    try:
+    with naming(case):
         image, _ = pad_to_window(prepare(case.read_image(), spec).tensor, spec.window)
-    except VolumeError as error:
-        raise DatasetError(f"{case.name}: {error}") from error
     corners = itertools.product(*all_starts(tuple(image.shape[1:]), spec.window))
     window = max((window_at(image, corner, spec.window) for corner in corners), key=lambda window: float(window.var()))
     return network_input(window[None], spec).contiguous().numpy()

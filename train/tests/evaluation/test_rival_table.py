@@ -11,7 +11,8 @@ from rival.table import table
 
 @pytest.fixture
 def results(tmp_path):
-    for name, lead in (("rival", 0.0), ("ours", 0.01)):
+    # Label files are named as the dataset names its labels, a model's as it does.
+    for name, lead, labels in (("rival", 0.0, ("Front", "Back")), ("ours", 0.01, ("Front part", "Back part"))):
         rows = [
             {
                 "case": f"case_{n}",
@@ -21,7 +22,7 @@ def results(tmp_path):
                 "dice": 0.8 + n / 100 + lead + n * lead / 100,
             }
             for n in range(8)
-            for label in ("Front", "Back")
+            for label in labels
         ]
         write_rows(rows, tmp_path / f"{name}.csv")
     runs = {"rival": {"title": "Rival", "minutes": 75}, "ours": {"title": "Ours", "minutes": 74.5}}

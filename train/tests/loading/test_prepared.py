@@ -72,15 +72,15 @@ def test_a_case_that_does_not_fit_takes_no_memory_from_smaller_ones(write_ball, 
     assert {path.name.partition("-")[0] for path in (tmp_path / "cache").iterdir()} == {"a_large"}
 
 
-@pytest.mark.parametrize("variable", ["LOCAL_WORLD_SIZE", "WORLD_SIZE"])
-def test_processes_of_one_machine_share_its_memory(monkeypatch, spec, variable):
+def test_processes_of_one_machine_share_its_memory(monkeypatch, spec):
     monkeypatch.setattr(prepared_module, "free_bytes", lambda device: 8000)
-    for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"):
-        monkeypatch.delenv(name, raising=False)
-    assert _Store(spec, None, None).left == 4000
-    monkeypatch.setenv(variable, "4")
-    assert (store := _Store(spec, None, None)).left == store.room.total == 1000
-    assert _Store(spec, None, memory_bytes=500).left == 500
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    assert _Store(spec, None, None, world=1).left == 4000
+    assert (store := _Store(spec, None, None, world=4)).left == store.room.total == 1000
+    assert _Store(spec, None, memory_bytes=500, world=4).left == 500
+    # Of eight processes two are on this machine.
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert _Store(spec, None, None, world=8).left == 2000
 
 
 def test_places_are_a_random_subset_of_large_labels():

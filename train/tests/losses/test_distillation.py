@@ -4,18 +4,15 @@ import math
 
 import pytest
 import torch
-from monai import losses as stock
 
-from deepseg_train.losses import DistillationLoss, soft_dice_loss
+from deepseg_train.losses import DistillationLoss
 
 
 def test_by_hand(logits_of):
-    # Two voxels: the teacher gives label 1 0.8 and 0.1, the student 0.6 and 0.3. Both agree on 0.6 + 0.1 of 0.9 and 0.9 voxels.
+    # Two voxels: the teacher gives label 1 0.8 and 0.1, the student 0.6 and 0.3.
     teacher = logits_of((0.8, 0.1)).exp()
     divergence = (0.8 * math.log(0.8 / 0.6) + 0.2 * math.log(0.2 / 0.4) + 0.1 * math.log(0.1 / 0.3) + 0.9 * math.log(0.9 / 0.7)) / 2
-    dice = 1 - 2 * 0.7 / (0.9 + 0.9)
-    assert DistillationLoss()(logits_of((0.6, 0.3)), teacher).item() == pytest.approx(divergence + dice, abs=1e-5)
-    assert DistillationLoss(dice_weight=0.0)(logits_of((0.6, 0.3)), teacher).item() == pytest.approx(divergence, abs=1e-6)
+    assert DistillationLoss()(logits_of((0.6, 0.3)), teacher).item() == pytest.approx(divergence, abs=1e-6)
 
 
 def test_a_temperature_by_hand():
@@ -23,7 +20,7 @@ def test_a_temperature_by_hand():
     logits = torch.tensor([0.0, 2 * math.log(3.0)]).reshape(1, 2, 1, 1, 1)
     teacher = torch.tensor([0.5, 0.5]).reshape(1, 2, 1, 1, 1)
     expected = 4 * (0.5 * math.log(0.5 / 0.25) + 0.5 * math.log(0.5 / 0.75))
-    assert DistillationLoss(temperature=2.0, dice_weight=0.0)(logits, teacher).item() == pytest.approx(expected, rel=1e-5)
+    assert DistillationLoss(temperature=2.0)(logits, teacher).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_overlapping_by_hand():
@@ -31,9 +28,8 @@ def test_overlapping_by_hand():
     teacher = torch.tensor([0.9, 0.2]).reshape(1, 2, 1, 1, 1)
     first = 0.9 * math.log(0.9 / 0.5) + 0.1 * math.log(0.1 / 0.5)
     second = 0.2 * math.log(0.2 / 0.5) + 0.8 * math.log(0.8 / 0.5)
-    dice = ((1 - 2 * 0.5 / (0.9 + 0.5)) + (1 - 2 * 0.2 / (0.2 + 0.5))) / 2
     found = DistillationLoss(overlapping=True)(torch.zeros((1, 2, 1, 1, 1)), teacher).item()
-    assert found == pytest.approx((first + second) / 2 + dice, abs=1e-5)
+    assert found == pytest.approx((first + second) / 2, abs=1e-5)
 
 
 @pytest.mark.parametrize("overlapping", [False, True])
@@ -62,9 +58,3 @@ def test_finite_for_a_teacher_and_a_student_who_are_sure():
         for overlapping in (False, True):
             value = DistillationLoss(overlapping)(logits, sure)
             assert torch.isfinite(value) and torch.isfinite(torch.autograd.grad(value, logits)[0]).all()
-
-
-def test_soft_dice_is_as_monai_has_it_for_soft_labels(some_logits):
-    ours, labels = some_logits.softmax(1), some_logits.flip(0).softmax(1)
-    theirs = stock.DiceLoss(soft_label=True, batch=True)
-    assert soft_dice_loss(ours, labels).item() == pytest.approx(theirs(ours, labels).item(), abs=1e-5)

@@ -1,14 +1,19 @@
 """Run folders: made, found again, claimed by one process."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
+import torch
 import yaml
 
 from deepseg_train.config import load_config
 from deepseg_train.data import open_dataset
 from deepseg_train.errors import ConfigError, DatasetError
+from deepseg_train.training.checkpoints import KeptWeights
+from deepseg_train.training.fit import fit
+from deepseg_train.training.moving_average import MovingAverage
 from deepseg_train.training.run_folder import LAST, check_inputs, only_one, open_finished, open_run, record_inputs
 from deepseg_train.training.versions import versions
 
@@ -21,6 +26,19 @@ def test_a_folder_in_which_nothing_was_trained_is_made_anew(small_config, tmp_pa
     assert open_run(small_config, tmp_path / "run", {"training.seed": 2}).training.seed == 2
     with pytest.raises(ConfigError, match="holds a run with another config"):
         open_run(small_config, tmp_path / "run", {"training.seed": 3})
+
+
+def test_a_run_does_not_go_on_with_another_split(small_config, tmp_path):
+    open_run(small_config, tmp_path / "run")
+    (tmp_path / "run" / LAST).parent.mkdir()
+    (tmp_path / "run" / LAST).touch()
+    told = json.loads((small_config.parent / "split.json").read_text(encoding="utf-8"))
+    told["parts"]["train"], told["parts"]["test"] = told["parts"]["test"], told["parts"]["train"]
+    (tmp_path / "split.json").write_text(json.dumps(told), encoding="utf-8")
+    config = tmp_path / "config.yaml"
+    shutil.copyfile(small_config, config)
+    with pytest.raises(ConfigError, match="holds a run on another split"):
+        open_run(config, tmp_path / "run")
 
 
 def test_the_folder_holds_the_precision_that_auto_stands_for(small_config, tmp_path):
@@ -44,6 +62,54 @@ def test_two_processes_do_not_train_in_one_folder(tmp_path):
         pass
     with only_one(tmp_path):
         pass
+
+
+def test_a_start_while_another_process_trains_changes_nothing(small_config, msd_folder, tmp_path):
+    run = tmp_path / "run"
+    open_run(small_config, run)
+    (run / "data.json").write_text("{}", encoding="utf-8")
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    with only_one(run), pytest.raises(ConfigError, match="Another process is training in"):
+        fit(small_config, msd_folder, run, {"training.seed": 99})
+    assert {path.name: path.read_bytes() for path in run.iterdir() if path.name != "fit.lock"} == before
+
+
+def test_versions_a_run_goes_on_with_are_added(small_config, msd_folder, tmp_path, capsys):
+    cases, config = open_dataset(msd_folder).cases[:1], load_config(small_config)
+    record_inputs(tmp_path, cases, config)
+    (tmp_path / LAST).parent.mkdir()
+    (tmp_path / LAST).touch()
+    record_inputs(tmp_path, cases, config)
+    assert capsys.readouterr().out == ""
+    for processes in (2, 2):
+        record_inputs(tmp_path, cases, config, processes)
+    assert capsys.readouterr().out == "Note: the run goes on with another processes: 1, then 2.\n"
+    assert json.loads((tmp_path / "versions.json").read_text(encoding="utf-8"))["processes"] == "1, then 2"
+
+
+def test_the_best_weights_are_known_in_a_folder_that_was_moved(tmp_path):
+    then, now = (KeptWeights(tmp_path / name, "best", monitor="validation/dice", mode="max") for name in ("then", "now"))
+    path = str(tmp_path / "then" / "best.ckpt")
+    then.best_k_models, then.best_model_path, then.kth_best_model_path = {path: torch.tensor(0.9)}, path, path
+    then.kth_value = then.best_model_score = torch.tensor(0.9)
+    now.load_state_dict(then.state_dict())
+    assert now.best_model_path == now.kth_best_model_path == str(tmp_path / "now" / "best.ckpt")
+    assert float(now.best_k_models[now.best_model_path]) == float(now.best_model_score) == pytest.approx(0.9)
+
+
+def test_an_average_leaves_whole_numbers_alone():
+    """Tables of places, as SwinUNETR has them; at this decay 11 would become 10.999999, and that 10."""
+    network = torch.nn.Linear(2, 2)
+    network.register_buffer("places", torch.arange(3000))
+    averaged = torch.optim.swa_utils.AveragedModel(network, use_buffers=True, **MovingAverage(0.9999)._kwargs)
+    for _ in range(3):
+        averaged.update_parameters(network)
+    assert torch.equal(averaged.module.places, network.places)
+    with torch.no_grad():
+        network.weight += 1
+    before = averaged.module.weight.clone()
+    averaged.update_parameters(network)
+    assert float((averaged.module.weight - before).mean()) == pytest.approx(0.0001, rel=0.01)
 
 
 def test_files_folders_and_models_are_known_by_their_content(small_config, msd_folder, tmp_path):
