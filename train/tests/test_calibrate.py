@@ -12,9 +12,18 @@ from deepseg import api
 from deepseg.bundle import CALIBRATION_FILE
 from deepseg.io import read_label_array, write_label_map
 from deepseg.uncertainty.calibration import load_calibration
+from deepseg_train.calibration import quality
 from deepseg_train.cli import main
 
 PARTS = {"train": range(6), "validation": range(6, 7), "calibrate": range(7, 18), "test": range(18, 21)}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick():
+    """The networks that foretell Dice are fitted in fewer steps than for a real model."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quality, "_STEPS", 150)
+        yield
 
 
 @pytest.fixture(scope="module")

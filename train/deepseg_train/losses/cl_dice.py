@@ -18,13 +18,13 @@ class ClDiceLoss(VoxelLoss):
     It keeps thin structures connected; use it beside an overlap loss, for it does not see how thick they are.
     """
 
-    def __init__(self, iterations: float = 3, *, overlapping: bool = False, spacing_mm: Spacing = (1.0, 1.0, 1.0)) -> None:
+    def __init__(self, iterations: float = 3, *, spacing_mm: Spacing = (1.0, 1.0, 1.0)) -> None:
         """`iterations`: erosions until only skeletons are left; the radius in voxels of the thickest structure.
 
         Raises:
             ConfigError: iterations is not a whole number, or negative.
         """
-        super().__init__(overlapping=overlapping, spacing_mm=spacing_mm)
+        super().__init__(spacing_mm=spacing_mm)
         if iterations < 0 or iterations != int(iterations):
             raise ConfigError(f"iterations is {iterations}; expected a whole number that is not negative.")
         self.iterations = int(iterations)

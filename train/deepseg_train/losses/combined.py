@@ -17,10 +17,10 @@ class CombinedLoss(VoxelLoss):
         learned: the learned weights, None where they are fixed.
     """
 
-    def __init__(self, loss: LossSettings, *, overlapping: bool = False, spacing_mm: Spacing = (1.0, 1.0, 1.0)) -> None:
-        super().__init__(overlapping=overlapping, spacing_mm=spacing_mm)
+    def __init__(self, loss: LossSettings, *, spacing_mm: Spacing = (1.0, 1.0, 1.0)) -> None:
+        super().__init__(spacing_mm=spacing_mm)
         self._terms = loss.terms
-        self._losses = nn.ModuleList(term.build(overlapping, spacing_mm) for term in loss.terms)
+        self._losses = nn.ModuleList(term.build(spacing_mm) for term in loss.terms)
         self.learned = LearnedWeights([term.name for term in loss.terms]) if loss.weighting == "learned" else None
         self.at_epoch(0)
 

@@ -8,7 +8,7 @@ from deepseg_train.losses.voxel_loss import Answer, Reference, VoxelLoss
 
 
 class CrossEntropyLoss(VoxelLoss):
-    """Minus the mean log-probability of each voxel's label; binary, and the mean over channels as well, of labels that may overlap."""
+    """Minus the mean log-probability of each voxel's label."""
 
     def of(self, answer: Answer, reference: Reference) -> torch.Tensor:
         return -answer.log_likelihood(reference).mean()

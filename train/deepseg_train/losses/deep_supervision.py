@@ -14,15 +14,14 @@ from deepseg_train.losses.voxel_loss import Answer, Reference, Spacing
 class DeepSupervisionLoss(nn.Module):
     """A combined loss at every head; where no weights are given each head has half the weight of the one before (Isensee et al. 2021).
 
-    `forward(heads, target)`: heads (N, H, L, I, J, K) logits, all on the full grid, finest first; target int64 (N, 1, I, J, K), of labels
-    that may overlap 0 or 1 (N, L, I, J, K).
+    `forward(heads, target)`: heads (N, H, L, I, J, K) logits, all on the full grid, finest first; target int64 (N, 1, I, J, K).
     """
 
-    def __init__(self, settings: LossSettings | None = None, *, overlapping: bool = False, spacing_mm: Spacing = (1.0, 1.0, 1.0)) -> None:
-        """`settings`: None for cross-entropy and Dice; `overlapping` as in the model's spec; `spacing_mm`: of the model's grid along I, J, K."""
+    def __init__(self, settings: LossSettings | None = None, *, spacing_mm: Spacing = (1.0, 1.0, 1.0)) -> None:
+        """`settings`: None for cross-entropy and Dice; `spacing_mm`: of the model's grid along I, J, K."""
         super().__init__()
         self.settings = settings or LossSettings()
-        self.head_loss = CombinedLoss(self.settings, overlapping=overlapping, spacing_mm=spacing_mm)
+        self.head_loss = CombinedLoss(self.settings, spacing_mm=spacing_mm)
 
     def at_epoch(self, epoch: int) -> None:
         """To be told when an epoch begins, the first is 0: some terms are phased in."""
@@ -35,11 +34,11 @@ class DeepSupervisionLoss(nn.Module):
             ConfigError: the config weights another number of heads.
         """
         loss = self.head_loss
-        reference = Reference(target, heads[:, 0], loss.overlapping, loss.spacing_mm)
+        reference = Reference(target, heads[:, 0], loss.spacing_mm)
         weights = head_weights(heads.shape[1], self.settings.head_weights)
         losses = [
             # A head without weight has a gradient all the same, of zeros: processes that train together wait for every one.
-            weight * loss.of(Answer(head, loss.overlapping), reference) if weight else 0 * head.sum()
+            weight * loss.of(Answer(head), reference) if weight else 0 * head.sum()
             for weight, head in zip(weights, heads.unbind(1), strict=True)
         ]
         return torch.stack(losses).sum()

@@ -5,11 +5,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from deepseg_train.losses.voxel_loss import Answer
-
 
 class DistillationLoss(nn.Module):
-    """Kullback-Leibler divergence from the teacher to the student at a temperature (Hinton et al. 2015, arXiv:1503.02531); 0 where they agree.
+    """Kullback-Leibler divergence from the teacher to the student at a temperature, in nats, mean over voxels (Hinton et al. 2015,
+    arXiv:1503.02531); 0 where they agree.
 
     Up to what only the teacher tells it is linear in the teacher's probabilities.
 
@@ -17,20 +16,12 @@ class DistillationLoss(nn.Module):
     logits divided by the temperature.
     """
 
-    def __init__(self, overlapping: bool = False, temperature: float = 1.0) -> None:
-        """`overlapping`: each channel is a label against its absence."""
+    def __init__(self, temperature: float = 1.0) -> None:
         super().__init__()
-        self.overlapping, self.temperature = overlapping, temperature
+        self.temperature = temperature
 
     def forward(self, logits: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
-        teacher, student = teacher.to(logits), Answer(logits / self.temperature, self.overlapping)
+        teacher, student = teacher.to(logits), (logits / self.temperature).log_softmax(1)
+        divergence = (torch.special.entr(teacher) + teacher * student).sum(1).mean().neg()
         # Slopes at a temperature are smaller by its square.
-        return self.temperature**2 * _divergence(teacher, student)
-
-
-def _divergence(teacher: torch.Tensor, student: Answer) -> torch.Tensor:
-    """Mean over voxels of the divergence in nats; of labels that may overlap mean over channels as well."""
-    if student.overlapping:
-        entropy = torch.special.entr(teacher) + torch.special.entr(1 - teacher)
-        return nn.functional.binary_cross_entropy_with_logits(student.logits, teacher) - entropy.mean()
-    return (torch.special.entr(teacher) + teacher * student.log_probabilities).sum(1).mean().neg()
+        return self.temperature**2 * divergence

@@ -11,13 +11,13 @@ from deepseg_train.losses.voxel_loss import Answer, Reference, Spacing, VoxelLos
 class FocalLoss(VoxelLoss):
     """Cross-entropy, each voxel's part times (1 - p)^gamma, p the probability of what is true there (Lin et al. 2017, arXiv:1708.02002)."""
 
-    def __init__(self, gamma: float = 2.0, *, overlapping: bool = False, spacing_mm: Spacing = (1.0, 1.0, 1.0)) -> None:
+    def __init__(self, gamma: float = 2.0, *, spacing_mm: Spacing = (1.0, 1.0, 1.0)) -> None:
         """`gamma`: how much less voxels count that are right already; 0 makes it cross-entropy.
 
         Raises:
             ConfigError: gamma is negative.
         """
-        super().__init__(overlapping=overlapping, spacing_mm=spacing_mm)
+        super().__init__(spacing_mm=spacing_mm)
         if gamma < 0:
             raise ConfigError(f"gamma is {gamma}; expected at least 0.")
         self.gamma = gamma

@@ -17,13 +17,13 @@ class HausdorffLoss(VoxelLoss):
     which takes longer than all other losses.
     """
 
-    def __init__(self, alpha: float = 2.0, *, overlapping: bool = False, spacing_mm: Spacing = (1.0, 1.0, 1.0)) -> None:
+    def __init__(self, alpha: float = 2.0, *, spacing_mm: Spacing = (1.0, 1.0, 1.0)) -> None:
         """`alpha`: how much more distant mistakes count.
 
         Raises:
             ConfigError: alpha is not more than 0.
         """
-        super().__init__(overlapping=overlapping, spacing_mm=spacing_mm)
+        super().__init__(spacing_mm=spacing_mm)
         if not alpha > 0:
             raise ConfigError(f"alpha is {alpha}; expected more than 0.")
         self.alpha = alpha

@@ -16,13 +16,13 @@ class MarginalCalibrationLoss(VoxelLoss):
     channels. Voxels keep their bins while the slope is taken. Use it beside an overlap loss: an answer can be calibrated and useless.
     """
 
-    def __init__(self, bins: float = 20, *, overlapping: bool = False, spacing_mm: Spacing = (1.0, 1.0, 1.0)) -> None:
+    def __init__(self, bins: float = 20, *, spacing_mm: Spacing = (1.0, 1.0, 1.0)) -> None:
         """`bins`: how many.
 
         Raises:
             ConfigError: bins is not a whole number of at least 2.
         """
-        super().__init__(overlapping=overlapping, spacing_mm=spacing_mm)
+        super().__init__(spacing_mm=spacing_mm)
         if bins < 2 or bins != int(bins):
             raise ConfigError(f"bins is {bins}; expected a whole number of at least 2.")
         self.bins = int(bins)

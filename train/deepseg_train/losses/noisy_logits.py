@@ -22,10 +22,10 @@ class NoisyLogitsLoss(nn.Module):
 
     _DRAWS = 5
 
-    def __init__(self, settings: LossSettings | None = None, *, overlapping: bool = False, spacing_mm: Spacing = (1.0, 1.0, 1.0)) -> None:
+    def __init__(self, settings: LossSettings | None = None, *, spacing_mm: Spacing = (1.0, 1.0, 1.0)) -> None:
         """Arguments as of `DeepSupervisionLoss`."""
         super().__init__()
-        self.of_heads = DeepSupervisionLoss(settings, overlapping=overlapping, spacing_mm=spacing_mm)
+        self.of_heads = DeepSupervisionLoss(settings, spacing_mm=spacing_mm)
 
     def at_epoch(self, epoch: int) -> None:
         """To be told when an epoch begins, the first is 0: some terms are phased in."""
@@ -34,8 +34,8 @@ class NoisyLogitsLoss(nn.Module):
     def forward(self, heads: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         loss = self.of_heads.head_loss
         logits, width = heads[:, 0], deviations(heads[:, -1])
-        reference = Reference(target, logits, loss.overlapping, loss.spacing_mm)
-        noisy = (Answer(logits + width * torch.randn_like(logits), loss.overlapping) for _ in range(self._DRAWS))
+        reference = Reference(target, logits, loss.spacing_mm)
+        noisy = (Answer(logits + width * torch.randn_like(logits)) for _ in range(self._DRAWS))
         drawn = torch.stack([answer.log_likelihood(reference) for answer in noisy])
         without_noise = -(drawn.logsumexp(0) - math.log(self._DRAWS)).mean()
         return self.of_heads(heads[:, :-1], target) + without_noise

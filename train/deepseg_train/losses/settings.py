@@ -38,14 +38,14 @@ class LossTerm:
             raise ConfigError(f"warm_in_epochs of '{self.name}' is {self.warm_in_epochs}; expected at least 0.")
         self.build()
 
-    def build(self, overlapping: bool = False, spacing_mm: Spacing = (1.0, 1.0, 1.0)) -> VoxelLoss:
+    def build(self, spacing_mm: Spacing = (1.0, 1.0, 1.0)) -> VoxelLoss:
         """The loss itself, without its weight.
 
         Raises:
             ConfigError: it has no such setting, lacks one, or its value cannot be.
         """
         given: dict[str, Any] = dict(self.settings)
-        known = {name: p for name, p in inspect.signature(LOSSES[self.name]).parameters.items() if name not in ("overlapping", "spacing_mm")}
+        known = {name: p for name, p in inspect.signature(LOSSES[self.name]).parameters.items() if name != "spacing_mm"}
         for name in given:
             if name not in known:
                 raise ConfigError(f"the loss '{self.name}' has no setting '{name}'.{_nearest(name, list(known))}")
@@ -55,7 +55,7 @@ class LossTerm:
         missing = [name for name, parameter in known.items() if parameter.default is parameter.empty and name not in given]
         if missing:
             raise ConfigError(f"the loss '{self.name}' needs {', '.join(missing)}.")
-        return LOSSES[self.name](**given, overlapping=overlapping, spacing_mm=spacing_mm)
+        return LOSSES[self.name](**given, spacing_mm=spacing_mm)
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ class TverskyLoss(VoxelLoss):
     Halves for both make it Dice; beta above alpha favours sensitivity.
     """
 
-    def __init__(self, alpha: float = 0.3, beta: float = 0.7, *, overlapping: bool = False, spacing_mm: Spacing = (1.0, 1.0, 1.0)) -> None:
+    def __init__(self, alpha: float = 0.3, beta: float = 0.7, *, spacing_mm: Spacing = (1.0, 1.0, 1.0)) -> None:
         """`alpha`, `beta`: weights of voxels found wrongly and of voxels missed.
 
         Raises:
             ConfigError: one is negative, or both are 0.
         """
-        super().__init__(overlapping=overlapping, spacing_mm=spacing_mm)
+        super().__init__(spacing_mm=spacing_mm)
         if min(alpha, beta) < 0 or not alpha + beta > 0:
             raise ConfigError(f"alpha is {alpha} and beta {beta}; expected numbers that are not negative, and one that is more than 0.")
         self.alpha, self.beta = alpha, beta

@@ -20,31 +20,29 @@ class Answer:
     """What a network says of a batch.
 
     Attributes:
-        logits: float (N, L, I, J, K); label 0 is the background, unless labels may overlap: then each channel is a label against its absence.
+        logits: float (N, L, I, J, K); label 0 is the background.
     """
 
-    def __init__(self, logits: torch.Tensor, overlapping: bool) -> None:
-        self.logits, self.overlapping = logits, overlapping
+    def __init__(self, logits: torch.Tensor) -> None:
+        self.logits = logits
 
     @cached_property
     def log_probabilities(self) -> torch.Tensor:
-        """(N, L, I, J, K) of labels that exclude each other."""
+        """(N, L, I, J, K), background included."""
         return self.logits.log_softmax(1)
 
     @cached_property
     def probabilities(self) -> torch.Tensor:
         """(N, L, I, J, K), background included."""
-        return self.logits.sigmoid() if self.overlapping else self.log_probabilities.exp()
+        return self.log_probabilities.exp()
 
     @cached_property
     def foreground(self) -> torch.Tensor:
         """Probabilities (N, F, I, J, K) of all labels but the background."""
-        return self.probabilities if self.overlapping else self.log_probabilities[:, 1:].exp()
+        return self.log_probabilities[:, 1:].exp()
 
     def log_likelihood(self, reference: Reference) -> torch.Tensor:
-        """Log-probability that each voxel's reference is given: (N, 1, I, J, K); (N, L, I, J, K) of labels that may overlap."""
-        if self.overlapping:
-            return nn.functional.logsigmoid(self.logits * (2 * reference.one_hot - 1))
+        """Log-probability that each voxel's reference is given, (N, 1, I, J, K)."""
         return self.log_probabilities.gather(1, reference.target)
 
 
@@ -52,35 +50,33 @@ class Reference:
     """What is true of a batch. Shared between a network's heads, so that nothing of it is computed twice.
 
     Attributes:
-        target: int64 (N, 1, I, J, K); of labels that may overlap 0 or 1, (N, L, I, J, K).
+        target: int64 (N, 1, I, J, K).
         spacing_mm: voxel size along I, J, K.
     """
 
-    def __init__(self, target: torch.Tensor, logits: torch.Tensor, overlapping: bool, spacing_mm: Spacing) -> None:
+    def __init__(self, target: torch.Tensor, logits: torch.Tensor, spacing_mm: Spacing) -> None:
         """`logits`: any head's, (N, L, I, J, K); tells the number of channels and the number type.
 
         Raises:
             ValueError: the target does not have the shape that belongs to the logits.
         """
-        expected = (logits.shape[0], logits.shape[1] if overlapping else 1, *logits.shape[2:])
+        expected = (logits.shape[0], 1, *logits.shape[2:])
         if tuple(target.shape) != expected:
             raise ValueError(f"The target is {tuple(target.shape)}; logits of {tuple(logits.shape)} need one of {expected}.")
-        self.target, self.overlapping, self.spacing_mm = target, overlapping, spacing_mm
+        self.target, self.spacing_mm = target, spacing_mm
         self._channels, self._dtype = logits.shape[1], logits.dtype
         self._skeletons: dict[int, torch.Tensor] = {}
 
     @cached_property
     def one_hot(self) -> torch.Tensor:
         """0 or 1 (N, L, I, J, K), background included, in the number type of the logits."""
-        if self.overlapping:
-            return self.target.to(self._dtype)
         shape = (len(self.target), self._channels, *self.target.shape[2:])
         return torch.zeros(shape, dtype=self._dtype, device=self.target.device).scatter_(1, self.target, 1.0)
 
     @cached_property
     def masks(self) -> torch.Tensor:
         """0 or 1 (N, F, I, J, K): all labels but the background."""
-        return self.one_hot if self.overlapping else self.one_hot[:, 1:]
+        return self.one_hot[:, 1:]
 
     @cached_property
     def volumes(self) -> torch.Tensor:
@@ -107,13 +103,13 @@ class VoxelLoss(nn.Module, ABC):
 
     may_be_negative: ClassVar[bool] = False
 
-    def __init__(self, *, overlapping: bool = False, spacing_mm: Spacing = (1.0, 1.0, 1.0)) -> None:
-        """`overlapping`: channels have no background and exclude each other not; `spacing_mm`: voxel size along I, J, K."""
+    def __init__(self, *, spacing_mm: Spacing = (1.0, 1.0, 1.0)) -> None:
+        """`spacing_mm`: voxel size along I, J, K."""
         super().__init__()
-        self.overlapping, self.spacing_mm = overlapping, spacing_mm
+        self.spacing_mm = spacing_mm
 
     def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        return self.of(Answer(logits, self.overlapping), Reference(target, logits, self.overlapping, self.spacing_mm))
+        return self.of(Answer(logits), Reference(target, logits, self.spacing_mm))
 
     @abstractmethod
     def of(self, answer: Answer, reference: Reference) -> torch.Tensor:

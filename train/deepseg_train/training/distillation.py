@@ -45,7 +45,6 @@ _COMPARED: dict[str, Callable[[ModelSpec], Any]] = {
     "resampling": lambda spec: spec.resampling,
     "crop": lambda spec: spec.crop,
     "channel_count": lambda spec: spec.channel_count,
-    "overlapping": lambda spec: spec.overlapping,
 }
 """What teacher and student must have alike; the names of inputs and labels are each one's own."""
 
@@ -73,6 +72,8 @@ class Teacher:
             networks = [bundle.build_network(member) for member in range(len(bundle.spec.weights))]
         except ModelError as error:
             raise ConfigError(f"The teacher {settings.teacher} cannot be used: {error}") from error
+        if bundle.spec.overlapping:
+            raise ConfigError(f"The teacher {settings.teacher} cannot teach this model: its labels may overlap; the student's exclude each other.")
         for what, told in _COMPARED.items():
             its, ours = told(bundle.spec), told(student)
             if its != ours:
@@ -82,8 +83,7 @@ class Teacher:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.precision = fast_precision(device)
         self.networks: list[nn.Module] = [optimise(network, self.precision) for network in networks]
-        self.overlapping = student.overlapping
-        self._loss = DistillationLoss(student.overlapping, settings.temperature)
+        self._loss = DistillationLoss(settings.temperature)
         self._refuse_other_windows(settings.teacher, student, device)
 
     def __deepcopy__(self, memo: dict) -> Teacher:
@@ -104,7 +104,7 @@ class Teacher:
         # In its own number type: the student's automatic one would round what it says.
         with torch.autocast(images.device.type, enabled=False):
             logits = network(images.to(next(network.parameters()).dtype)).float() / self.temperature
-        return logits.sigmoid() if self.overlapping else logits.softmax(1)
+        return logits.softmax(1)
 
     @torch.no_grad()
     def _refuse_other_windows(self, name: str, student: ModelSpec, device: torch.device) -> None:

@@ -26,6 +26,7 @@ from deepseg_train.training.curves import draw_curves, read_logs
 from deepseg_train.training.data_time import EPOCH_SECONDS, DataTime
 from deepseg_train.training.module import SegmentationModule
 from deepseg_train.training.moving_average import MovingAverage
+from deepseg_train.training.progress_bar import TrainingBar
 from deepseg_train.training.run_folder import (
     BEST,
     CACHE,
@@ -103,7 +104,9 @@ def _fit(
         _tell_seen(config, split)
         print(f"Reading and checking {len(split['train'])} training and {len(split['validation'])} validation cases ...", flush=True)
     loader = training_loader(config, split["train"], world, rank, cache or run / CACHE)
-    validation = validation_loader(PreparedCases(split["validation"], spec, cache or run / CACHE, world=world))
+    # Each process validates its share; Lightning's mean of all counts every case once.
+    watched = split["validation"][rank::world] if len(split["validation"]) >= world else split["validation"]
+    validation = validation_loader(PreparedCases(watched, spec, cache or run / CACHE, world=world))
     same = [SameConfig((run / CONFIG).read_text(encoding="utf-8"))] if world > 1 else []
     trainer = _trainer(config, run, world, [*same, *extra_callbacks])
     _train(trainer, module, loader, validation, run / LAST)
@@ -154,7 +157,7 @@ def _trainer(config: TrainConfig, run: Path, world: int, extra: Sequence[callbac
     kept = [
         KeptWeights(folder, best, **watched, save_top_k=1, enable_version_counter=False),
         KeptWeights(folder, "last", save_top_k=1, every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False),
-        callbacks.TQDMProgressBar(refresh_rate=10),
+        TrainingBar(refresh_rate=10),
         DataTime(),
         *extra,
     ]

@@ -19,7 +19,7 @@ from deepseg.networks.heads import heads_of
 from deepseg.uncertainty.samplers.learned_variance import spread_block
 from deepseg_train.config import TrainConfig
 from deepseg_train.errors import ConfigError
-from deepseg_train.losses import DeepSupervisionLoss, NoisyLogitsLoss
+from deepseg_train.losses import DeepSupervisionLoss, LearnedWeights, NoisyLogitsLoss
 from deepseg_train.training.distillation import Teacher
 from deepseg_train.training.fast_network import prepare_images, prepare_network
 from deepseg_train.training.optimizers import check_patterns, freeze, l1_of, optimizer_of
@@ -48,7 +48,7 @@ class SegmentationModule(lightning.LightningModule):
         self.images = _made_ready(self.network, config.training.precision)
         kind = DeepSupervisionLoss if spread_block(self.network) is None else NoisyLogitsLoss
         spacing = tuple(side or 1.0 for side in config.spec.spacing_mm)
-        self.loss = kind(config.loss, overlapping=config.spec.overlapping, spacing_mm=spacing)
+        self.loss = kind(config.loss, spacing_mm=spacing)
         # In a list, so that the teacher is none of the parts that are trained, averaged and stored.
         self.teachers = [Teacher(config.distillation, config.spec)] if config.distillation else []
         self._try_window()
@@ -63,6 +63,11 @@ class SegmentationModule(lightning.LightningModule):
             self.trainer.check_val_every_n_epoch = 1
         for module in self.frozen:
             module.eval()
+
+    def on_train_epoch_end(self) -> None:
+        for part in self.loss.modules():
+            if isinstance(part, LearnedWeights):
+                self.log_dict({f"train/weight of {name}": weight for name, weight in part.weights.items()}, batch_size=1, sync_dist=True)
 
     def training_step(self, batch: dict[str, torch.Tensor], index: int) -> torch.Tensor:
         loss = self.loss_of(batch)

@@ -37,15 +37,3 @@ def some_target() -> torch.Tensor:
     target[0, 0, 4:6, 2:5, 0:3] = 2
     target[1, 0, 2:6, 0:3, 2:5] = 1
     return target
-
-
-@pytest.fixture
-def some_overlapping() -> torch.Tensor:
-    """Three labels that overlap, (2, 3, 7, 6, 5); the second image lacks the last one."""
-    target = torch.zeros((2, 3, 7, 6, 5), dtype=torch.int64)
-    target[0, 0, 1:4, 1:5, 1:4] = 1
-    target[0, 1, 2:6, 2:5, 0:3] = 1
-    target[0, 2, 3:5] = 1
-    target[1, 0, 2:6, 0:3, 2:5] = 1
-    target[1, 1, 3:4, 1:2, 3:4] = 1
-    return target

@@ -44,16 +44,12 @@ def test_hausdorff_by_hand(logits_of, row):
     assert loss(logits_of((0.9, 0.4, 0.3, 0.1)), row((1, 1, 0, 0))).item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_as_monai_has_them(some_logits, some_target, some_overlapping):
+def test_as_monai_has_them(some_logits, some_target):
     softmax = {"to_onehot_y": True, "softmax": True, "include_background": False}
     # In MONAI, as in the authors' code, voxels inside are one voxel nearer to the boundary.
     nearer = (some_logits.softmax(1)[:, 1:] * torch.cat([some_target == 1, some_target == 2], 1)).mean()
     torch.testing.assert_close(BoundaryLoss()(some_logits, some_target), stock.BoundaryLoss(**softmax)(some_logits, some_target) - nearer)
     torch.testing.assert_close(HausdorffLoss(1.5)(some_logits, some_target), stock.HausdorffDTLoss(alpha=1.5, **softmax)(some_logits, some_target))
-    torch.testing.assert_close(
-        HausdorffLoss(overlapping=True)(some_logits, some_overlapping),
-        stock.HausdorffDTLoss(sigmoid=True, include_background=True)(some_logits, some_overlapping.float()),
-    )
 
 
 @pytest.mark.parametrize("loss", [BoundaryLoss(), HausdorffLoss()])

@@ -21,12 +21,11 @@ def test_terms_are_weighted_and_set_up(some_logits, some_target):
     torch.testing.assert_close(CombinedLoss(LossSettings(terms))(some_logits, some_target), expected)
 
 
-def test_overlapping_labels_and_voxel_sizes_reach_the_terms(some_logits, some_overlapping):
+def test_voxel_sizes_reach_the_terms(some_logits, some_target):
     spacing = (1.0, 2.0, 3.0)
     terms = (DICE, LossTerm("boundary"))
-    there = {"overlapping": True, "spacing_mm": spacing}
-    expected = DiceLoss(overlapping=True)(some_logits, some_overlapping) + BoundaryLoss(**there)(some_logits, some_overlapping)
-    torch.testing.assert_close(CombinedLoss(LossSettings(terms), **there)(some_logits, some_overlapping), expected)
+    expected = DiceLoss()(some_logits, some_target) + BoundaryLoss(spacing_mm=spacing)(some_logits, some_target)
+    torch.testing.assert_close(CombinedLoss(LossSettings(terms), spacing_mm=spacing)(some_logits, some_target), expected)
 
 
 def test_a_term_is_phased_in(some_logits, some_target):

@@ -32,28 +32,14 @@ def test_focal_by_hand(logits_of, row):
     assert FocalLoss(gamma=2.0)(logits_of(PROBABILITIES), row(LABELS)).item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_overlapping_by_hand():
-    # One voxel, two labels, both there, with probability 0.9 and 0.4.
-    logits = torch.logit(torch.tensor([0.9, 0.4])).reshape(1, 2, 1, 1, 1)
-    target = torch.ones((1, 2, 1, 1, 1), dtype=torch.int64)
-    plain, weighted = CrossEntropyLoss(overlapping=True), WeightedCrossEntropyLoss((1.0, 3.0), overlapping=True)
-    assert plain(logits, target).item() == pytest.approx(-(math.log(0.9) + math.log(0.4)) / 2, rel=1e-6)
-    assert weighted(logits, target).item() == pytest.approx(-(math.log(0.9) + 3 * math.log(0.4)) / 4, rel=1e-6)
-
-
-def test_as_pytorch_and_monai_have_them(some_logits, some_target, some_overlapping):
-    weights = (0.2, 1.0, 3.0)
-    exclusive, overlapping = (some_logits, some_target), (some_logits, some_overlapping)
-    torch.testing.assert_close(CrossEntropyLoss()(*exclusive), functional.cross_entropy(some_logits, some_target[:, 0]))
+def test_as_pytorch_and_monai_have_them(some_logits, some_target):
+    weights, batch = (0.2, 1.0, 3.0), (some_logits, some_target)
+    torch.testing.assert_close(CrossEntropyLoss()(*batch), functional.cross_entropy(some_logits, some_target[:, 0]))
     torch.testing.assert_close(
-        WeightedCrossEntropyLoss(weights)(*exclusive), functional.cross_entropy(some_logits, some_target[:, 0], weight=torch.tensor(weights))
-    )
-    torch.testing.assert_close(
-        CrossEntropyLoss(overlapping=True)(*overlapping), functional.binary_cross_entropy_with_logits(some_logits, some_overlapping.float())
+        WeightedCrossEntropyLoss(weights)(*batch), functional.cross_entropy(some_logits, some_target[:, 0], weight=torch.tensor(weights))
     )
     # MONAI takes the mean over channels too, of which all but the true one are 0.
-    torch.testing.assert_close(FocalLoss(gamma=1.5)(*exclusive), 3 * stock.FocalLoss(to_onehot_y=True, use_softmax=True, gamma=1.5)(*exclusive))
-    torch.testing.assert_close(FocalLoss(gamma=1.5, overlapping=True)(*overlapping), stock.FocalLoss(gamma=1.5)(*overlapping))
+    torch.testing.assert_close(FocalLoss(gamma=1.5)(*batch), 3 * stock.FocalLoss(to_onehot_y=True, use_softmax=True, gamma=1.5)(*batch))
 
 
 def test_focal_without_focus_is_cross_entropy(some_logits, some_target):

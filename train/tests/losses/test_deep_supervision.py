@@ -62,12 +62,6 @@ def test_weights_for_another_number_of_heads_are_refused(heads, some_target):
         DeepSupervisionLoss(LossSettings(head_weights=(1.0, 0.5)))(heads, some_target)
 
 
-def test_heads_of_overlapping_labels(heads, some_overlapping):
-    loss = DeepSupervisionLoss(overlapping=True)
-    expected = sum(weight * loss.head_loss(heads[:, n], some_overlapping) for n, weight in enumerate((4 / 7, 2 / 7, 1 / 7)))
-    torch.testing.assert_close(loss(heads, some_overlapping), expected)
-
-
 def test_without_noise_cross_entropy_counts_once_more():
     generator = torch.Generator().manual_seed(0)
     heads = torch.randn((2, 2, 3, 4, 4, 4), generator=generator)
@@ -89,10 +83,3 @@ def test_noise_pays_where_the_network_is_sure_and_wrong():
         return spread.grad.sum().item()
 
     assert slope(0) < 0 < slope(1)
-
-
-def test_noise_of_overlapping_labels(heads, some_overlapping):
-    no_noise = torch.full((2, 1, 3, 7, 6, 5), -100.0)
-    binary = torch.nn.functional.binary_cross_entropy_with_logits(heads[:, 0], some_overlapping.float())
-    found = NoisyLogitsLoss(overlapping=True)(torch.cat([heads, no_noise], 1), some_overlapping)
-    torch.testing.assert_close(found, DeepSupervisionLoss(overlapping=True)(heads, some_overlapping) + binary)

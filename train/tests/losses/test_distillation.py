@@ -23,31 +23,19 @@ def test_a_temperature_by_hand():
     assert DistillationLoss(temperature=2.0)(logits, teacher).item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_overlapping_by_hand():
-    # One voxel, two labels: the teacher gives 0.9 and 0.2, the student 0.5 and 0.5.
-    teacher = torch.tensor([0.9, 0.2]).reshape(1, 2, 1, 1, 1)
-    first = 0.9 * math.log(0.9 / 0.5) + 0.1 * math.log(0.1 / 0.5)
-    second = 0.2 * math.log(0.2 / 0.5) + 0.8 * math.log(0.8 / 0.5)
-    found = DistillationLoss(overlapping=True)(torch.zeros((1, 2, 1, 1, 1)), teacher).item()
-    assert found == pytest.approx((first + second) / 2, abs=1e-5)
-
-
-@pytest.mark.parametrize("overlapping", [False, True])
-def test_whoever_agrees_has_nothing_to_learn(some_logits, overlapping):
-    teacher = some_logits.sigmoid() if overlapping else some_logits.softmax(1)
-    loss = DistillationLoss(overlapping)
+def test_whoever_agrees_has_nothing_to_learn(some_logits):
+    teacher = some_logits.softmax(1)
+    loss = DistillationLoss()
     assert loss(some_logits, teacher).item() == pytest.approx(0, abs=1e-6)
     nudge = 0.3 * torch.randn(some_logits.shape, generator=torch.Generator().manual_seed(0))
     assert loss(some_logits + nudge, teacher) > 0.01
 
 
-@pytest.mark.parametrize("overlapping", [False, True])
-def test_the_slope_is_that_of_the_value(overlapping):
+def test_the_slope_is_that_of_the_value():
     generator = torch.Generator().manual_seed(1)
     logits = torch.randn((1, 3, 3, 2, 2), generator=generator, dtype=torch.float64, requires_grad=True)
-    teacher = torch.randn((1, 3, 3, 2, 2), generator=generator, dtype=torch.float64)
-    teacher = teacher.sigmoid() if overlapping else teacher.softmax(1)
-    loss = DistillationLoss(overlapping, temperature=3.0)
+    teacher = torch.randn((1, 3, 3, 2, 2), generator=generator, dtype=torch.float64).softmax(1)
+    loss = DistillationLoss(temperature=3.0)
     assert torch.autograd.gradcheck(lambda x: loss(x, teacher), logits, eps=1e-6, atol=1e-5)
 
 
@@ -55,6 +43,5 @@ def test_finite_for_a_teacher_and_a_student_who_are_sure():
     sure = torch.tensor([1.0, 0.0, 0.0]).reshape(1, 3, 1, 1, 1)
     for logits in (100 - 200 * sure, 200 * sure - 100):
         logits.requires_grad_()
-        for overlapping in (False, True):
-            value = DistillationLoss(overlapping)(logits, sure)
-            assert torch.isfinite(value) and torch.isfinite(torch.autograd.grad(value, logits)[0]).all()
+        value = DistillationLoss()(logits, sure)
+        assert torch.isfinite(value) and torch.isfinite(torch.autograd.grad(value, logits)[0]).all()

@@ -7,7 +7,7 @@ import torch
 
 from deepseg import api
 from deepseg.networks import build_network
-from deepseg.spec import NetworkSpec
+from deepseg.spec import NetworkSpec, OutputSpec
 from deepseg_train.config import load_config
 from deepseg_train.errors import ConfigError
 from deepseg_train.training import distillation
@@ -76,6 +76,14 @@ def test_a_teacher_of_another_kind_is_refused(ensemble, spec, what):
     others = {"input": (replace(spec.inputs[0], modality="CT"),), "resampling": replace(spec.resampling, order=3), "crop": "nonzero"}
     with pytest.raises(ConfigError, match=f"cannot teach this model: its {what} is "):
         Teacher(DistillationSettings(ensemble), replace(spec, **{"inputs" if what == "input" else what: others[what]}))
+
+
+def test_a_teacher_whose_labels_may_overlap_is_refused(spec, tmp_path):
+    labels = (*spec.labels, replace(spec.labels[0], value=3, name="Third"))
+    weights = {"model.safetensors": build_network("DynUNet", SMALL_DYNUNET).state_dict()}
+    api.ModelBundle.save(tmp_path / "teacher", replace(spec, labels=labels, output=OutputSpec("sigmoid")), weights, "card", "licence")
+    with pytest.raises(ConfigError, match="cannot teach this model: its labels may overlap; the student's exclude each other"):
+        Teacher(DistillationSettings(str(tmp_path / "teacher")), spec)
 
 
 def test_a_window_that_the_teacher_cannot_take_is_told_before_training(ensemble, spec):

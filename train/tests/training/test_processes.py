@@ -1,6 +1,8 @@
 """Two processes that share each batch train as one does."""
 
 import csv
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +15,11 @@ from deepseg_train.training.fit import fit
 VALUES = ["training.epochs=3", "training.batch_size=2", "training.precision=32-true", "training.ema_decay=null", "training.validate_every_epochs=3"]
 
 
-def losses(run: Path) -> list[float]:
+def logged(run: Path) -> dict[str, list[float]]:
+    """The loss of each epoch, and the Dice of the last one."""
     with (run / "logs" / "version_0" / "metrics.csv").open(encoding="utf-8") as file:
-        return [float(row["train/loss"]) for row in csv.DictReader(file) if row["train/loss"]]
+        rows = list(csv.DictReader(file))
+    return {key: [float(row[key]) for row in rows if row[key]] for key in ("train/loss", "validation/dice")}
 
 
 def started(config: Path, data: Path, run: Path, *more: str) -> subprocess.CompletedProcess:
@@ -24,18 +28,30 @@ def started(config: Path, data: Path, run: Path, *more: str) -> subprocess.Compl
 
 
 @pytest.fixture(scope="module")
-def alone(small_config, msd_folder, tmp_path_factory) -> list[float]:
+def config(small_config, tmp_path_factory) -> Path:
+    """With three cases to validate with, which two processes cannot share alike."""
+    folder = tmp_path_factory.mktemp("shared")
+    told = json.loads((small_config.parent / "split.json").read_text(encoding="utf-8"))
+    told["parts"] |= {"validation": told["parts"]["validation"] + told["parts"]["test"], "test": []}
+    (folder / "split.json").write_text(json.dumps(told), encoding="utf-8")
+    return Path(shutil.copy(small_config, folder))
+
+
+@pytest.fixture(scope="module")
+def alone(config, msd_folder, tmp_path_factory) -> dict[str, list[float]]:
     run = tmp_path_factory.mktemp("alone") / "run"
-    done = started(small_config, msd_folder, run, sys.executable)
+    done = started(config, msd_folder, run, sys.executable)
     assert done.returncode == 0, done.stderr[-2000:]
-    return losses(run)
+    return logged(run)
 
 
-def test_torchrun_with_two_processes_gives_the_loss_curve_of_one(alone, small_config, msd_folder, tmp_path):
+def test_torchrun_with_two_processes_gives_the_curves_of_one(alone, config, msd_folder, tmp_path):
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    done = started(small_config, msd_folder, tmp_path / "run", *launcher)
+    done = started(config, msd_folder, tmp_path / "run", *launcher)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert losses(tmp_path / "run") == pytest.approx(alone, rel=1e-4)
+    found = logged(tmp_path / "run")
+    assert found["train/loss"] == pytest.approx(alone["train/loss"], rel=1e-4)
+    assert found["validation/dice"] == pytest.approx(alone["validation/dice"], abs=0.01)
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(small_config, msd_folder, tmp_path):
