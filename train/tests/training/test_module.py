@@ -79,3 +79,10 @@ def test_trying_a_window_leaves_the_network_as_it_was(config):
     module = made(replace(config, spec=replace(config.spec, network=NetworkSpec("DynUNet", kwargs))))
     counted = [buffer for name, buffer in module.network.named_buffers() if name.endswith("num_batches_tracked")]
     assert counted and all(count == 0 for count in counted)
+
+
+def test_learned_weights_of_losses_are_logged(config, monkeypatch):
+    module, seen = made(replace(config, loss=LossSettings(weighting="learned"))), {}
+    monkeypatch.setattr(module, "log_dict", lambda values, **_: seen.update(values))
+    module.on_train_epoch_end()
+    assert seen == {"train/weight of cross-entropy": 1.0, "train/weight of dice": 1.0}
