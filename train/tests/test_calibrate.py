@@ -144,4 +144,23 @@ def test_too_few_cases_are_refused(folder, capsys, tmp_path):
     arguments = words(folder, "-o", tmp_path / "none")
     arguments[arguments.index("--split") + 1] = str(tmp_path / "split.json")
     assert main(arguments) == 2
-    assert "There are 3 cases to calibrate on; at least 10 are needed" in capsys.readouterr().err
+    assert "There are 3 cases to calibrate on, of a patient each; at least 10 are needed" in capsys.readouterr().err
+
+
+def test_one_case_of_each_patient_is_calibrated_on(folder, tmp_path, capsys):
+    split = json.loads((folder / "split.json").read_text(encoding="utf-8"))
+    split["patients"] = {name: f"p{int(name[-2:]) // 2}" for name in split["parts"]["calibrate"][1:]}
+    (tmp_path / "split.json").write_text(json.dumps(split), encoding="utf-8")
+    arguments = words(folder, "-o", tmp_path / "none")
+    arguments[arguments.index("--split") + 1] = str(tmp_path / "split.json")
+    assert main(arguments) == 2
+    assert "There are 6 cases to calibrate on, of a patient each; at least 10 are needed" in capsys.readouterr().err
+
+
+def test_images_that_tell_what_is_usual_are_needed(folder, tmp_path, capsys):
+    split = json.loads((folder / "split.json").read_text(encoding="utf-8"))["parts"]
+    (tmp_path / "split.json").write_text(json.dumps({"parts": {**split, "train": split["train"][:2]}}), encoding="utf-8")
+    arguments = words(folder, "-o", tmp_path / "none")
+    arguments[arguments.index("--split") + 1] = str(tmp_path / "split.json")
+    assert main(arguments) == 2
+    assert "There are 2 cases in the part train, which tell what images are usual; at least 4" in capsys.readouterr().err

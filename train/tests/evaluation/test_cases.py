@@ -8,11 +8,13 @@ import shutil
 import numpy as np
 import pytest
 
+from deepseg.bundle import ModelBundle
 from deepseg.io import write_label_map
+from deepseg.spec import OutputSpec
 from deepseg.volume import LabelMap
 from deepseg_train.data import Case, open_dataset
 from deepseg_train.errors import DatasetError
-from deepseg_train.evaluation.cases import evaluate_predictions
+from deepseg_train.evaluation.cases import ModelAnswers, evaluate_predictions
 from deepseg_train.evaluation.measures import MEASURES
 from deepseg_train.evaluation.rows import read_rows, write_rows
 from deepseg_train.evaluation.summary import summarise
@@ -130,3 +132,10 @@ def test_label_values_of_the_dataset_become_those_of_the_model_and_an_empty_refe
     cases = [Case("a", "a", (), reference, values=(7, 9)), Case("b", "b", (), empty, values=(7, 9))]
     found = evaluate_predictions(predicted, cases, LABELS)
     assert [row["dice"] for row in found] == pytest.approx([2 * 4 / 12, 1, 0, 1])
+
+
+def test_labels_that_may_overlap_are_not_compared_with_labels_that_exclude_each_other(tiny_model):
+    bundle = ModelBundle.load(tiny_model)
+    assert ModelAnswers(bundle, mirror=True).how == "whole images, each segmented as it is and mirrored, averaged"
+    with pytest.raises(DatasetError, match=r"The labels of tiny may overlap \(Front, Back\), those of a dataset exclude each other"):
+        ModelAnswers(dataclasses.replace(bundle, spec=dataclasses.replace(bundle.spec, output=OutputSpec("sigmoid"))))

@@ -67,6 +67,17 @@ def test_gaps_by_hand():
     assert "| A | m | 2 | 0.650 (" in told and "Left out for want of a value: 1." in told
 
 
+def test_patients_without_the_label_have_a_part_in_what_is_drawn_falsely():
+    rows = [row("a", 0.9, 0.85, 0.01, 2.0), row("b", 0.8, 0.85, 0.03, 4.0), row("c", 0.6, 0.85, 0.1, 9.0), row("d", 0.7, 0.85, 0.2, 11.0)]
+    healthy = row("e", 0.0, math.nan, 0.9, 90.0)
+    gaps = {test.question: test.gap for test in subgroups([*rows, healthy], "sex", GROUPS | {"e": "f"}).labels[0].tests}
+    # False positive rates of (0.01 + 0.03 + 0.9) / 3 and 0.15; true positive ones of 0.85 in both.
+    assert gaps["equalised odds gap"].mean == pytest.approx(0.94 / 3 - 0.15)
+    without = [row(case, 0.5, math.nan, rate, 1.0) for case, rate in (("a", 0.1), ("b", 0.2))]
+    gaps = {test.question: test.gap for test in subgroups([*without, *rows[2:]], "sex", GROUPS).labels[0].tests}
+    assert gaps["equalised odds gap (false positive rate alone)"].mean == pytest.approx(0, abs=1e-12)
+
+
 def test_of_three_groups_the_widest_gap_counts():
     values, member = np.array([[0.1, 0.1, 0.4, 0.4, 0.9, 0.9]]), np.array([0, 0, 1, 1, 2, 2])
     gap, p = gap_test(values, member)
