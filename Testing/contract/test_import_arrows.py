@@ -153,7 +153,7 @@ LAYERS = (
     }
     | {
         f"networks.{name}"
-        for name in ("basic_unet_plus_plus", "channel_dropout_dynunet", "heads", "presets", "separable_unet", "slice_by_slice", "window_fit")
+        for name in ("basic_unet_plus_plus", "channel_dropout_dynunet", "heads", "known", "presets", "separable_unet", "slice_by_slice", "window_fit")
     },
     {
         "spec",

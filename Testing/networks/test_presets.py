@@ -62,7 +62,7 @@ def test_fewer_stages_where_a_side_cannot_be_halved_more():
         ("SwinUNETR", (32, 32, 32), r"at least 64\. .* are 64 x 64 x 64\."),
         ("UNETR", (40, 56, 40), r"multiples of 16 .* 32 x 48 x 32 and 48 x 64 x 48\."),
         ("BasicUNet", (12, 40, 40), r"at least 16\. .* are 16 x 40 x 40\."),
-        ("Unet", (40, 56, 40), "There is no network named 'Unet'; there are AttentionUnet,"),
+        ("Unet", (40, 56, 40), "There is no network named 'Unet' here; this DeepSeg builds AttentionUnet, .* Did you mean UNet"),
     ],
 )
 def test_a_window_that_does_not_suit_is_refused_with_the_nearest_that_do(name, window, said):

@@ -76,7 +76,7 @@ def test_heads_come_back_as_volumes():
         ({"slice_axis": 3}, "slice_axis is 3"),
         ({"context": -1}, "context -1"),
         ({"kwargs": {**UNET, "in_channels": 2, "spatial_dims": 3}}, "not set up for slices"),
-        ({"network": "UNet2"}, "a network named 'UNet2'"),
+        ({"network": "UNet2"}, "There is no network named 'UNet2'"),
     ],
 )
 def test_what_cannot_be_is_refused(settings, said):

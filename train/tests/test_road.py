@@ -182,7 +182,7 @@ def test_runs_of_two_models_make_no_ensemble(finished_run, small_config, msd_fol
     (other / "checkpoints").mkdir(parents=True)
     for name in ("split.json", "finished.json", "checkpoints/best.ckpt"):
         (other / name).write_bytes((finished_run / name).read_bytes())
-    config = changed(small_config, other / "config.yaml")
+    config = yaml.safe_load((finished_run / "config.yaml").read_text(encoding="utf-8"))
     config["model"]["window"] = {"size": [16, 16, 16]}
     (other / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     with pytest.raises(ConfigError, match=r"differs from .* in model; members of an ensemble differ in training\.seed alone"):

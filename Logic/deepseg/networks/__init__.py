@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
@@ -13,6 +12,7 @@ from torch import nn
 from deepseg.errors import ModelError
 from deepseg.networks.dints import build_dints
 from deepseg.networks.dynunet import build_dynunet, build_heteroscedastic_dynunet
+from deepseg.networks.known import require_known
 from deepseg.networks.monai_networks import builders
 from deepseg.networks.plain_conv_unet import build_plain_conv_unet
 from deepseg.networks.residual_encoder_unet import build_residual_encoder_unet
@@ -46,10 +46,7 @@ def build_network(name: str, kwargs: dict[str, Any]) -> nn.Module:
     Raises:
         ModelError: the name is not registered or the arguments do not fit it.
     """
-    if name not in NETWORKS:
-        near = difflib.get_close_matches(name, NETWORKS, 1)
-        hint = f" Did you mean {near[0]}?" if near else " A newer one may know it."
-        raise ModelError(f"There is no network '{name}' here; this DeepSeg builds {', '.join(sorted(NETWORKS))}.{hint}")
+    require_known(name, NETWORKS)
     try:
         return NETWORKS[name](**kwargs)
     except MemoryError:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deepseg.errors import ModelError
+from deepseg.networks.known import require_known
 from deepseg.networks.window_fit import Stages, plan_stages, require_multiples
 
 _WIDEST = {2: 512, 3: 320}
@@ -62,8 +62,7 @@ def default_kwargs(name: str, *, channels: int, labels: int, window: Sequence[in
     Raises:
         ModelError: there is no such network, or the window does not suit it; the message names the nearest that do.
     """
-    if name not in PRESETS:
-        raise ModelError(f"There is no network named '{name}'; there are {', '.join(sorted(PRESETS))}.")
+    require_known(name, PRESETS)
     return PRESETS[name](Task(name, channels, labels, tuple(window), tuple(spacing)))
 
 

@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> None:
     models = named_rows(options.tables, options.names)
     measures = options.measures or USUAL_MEASURES
     (first, rows), *others = models.items()
-    for note in aligned(first, {row["case"] for row in rows}, labels_of(rows), dict(others), measures)[1]:
+    for note in aligned(first, {row["case"] for row in rows}, labels_of(rows), dict(others))[1]:
         print(f"Note: {note}")
     print(comparison_table(first, paired_lines(models, measures)))
 

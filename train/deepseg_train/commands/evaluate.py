@@ -82,7 +82,7 @@ def _findings(options: argparse.Namespace) -> Findings:
     from deepseg_train.commands.compare import named_rows
     from deepseg_train.data import open_dataset
     from deepseg_train.data.seen import Seen
-    from deepseg_train.evaluation.alignment import aligned
+    from deepseg_train.evaluation.alignment import aligned, refuse_lacking
     from deepseg_train.evaluation.calibration_table import calibration_of
     from deepseg_train.evaluation.cases import FolderAnswers, ModelAnswers, answered
     from deepseg_train.evaluation.comparison import USUAL_MEASURES
@@ -111,7 +111,8 @@ def _findings(options: argparse.Namespace) -> Findings:
     if name in others:
         raise DatasetError(f"A table of --against has the name of what is evaluated, {name}; rename the file.")
     # What cannot be compared is told before the cases are answered.
-    others, notes = aligned(name, [case.name for case in cases], [label.name for label in answers.labels], others, USUAL_MEASURES)
+    others, notes = aligned(name, [case.name for case in cases], [label.name for label in answers.labels], others)
+    refuse_lacking(others, USUAL_MEASURES)
     for note in notes:
         print(f"Note: {note}")
     rows, promises = answered(answers, cases)

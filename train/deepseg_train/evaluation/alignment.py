@@ -16,9 +16,7 @@ def labels_of(rows: Rows) -> list[str]:
     return list(dict.fromkeys(row["label"] for row in rows))
 
 
-def aligned(
-    first: str, cases: Collection[str], labels: Sequence[str], others: Mapping[str, Rows], measures: Sequence[str]
-) -> tuple[dict[str, Rows], list[str]]:
+def aligned(first: str, cases: Collection[str], labels: Sequence[str], others: Mapping[str, Rows]) -> tuple[dict[str, Rows], list[str]]:
     """Other models' tables with the first one's label names; may be asked before the first one has answered.
 
     Names are the same whatever their case. Where no name is shared, as when two people named the same labels, they are matched in their order.
@@ -27,23 +25,18 @@ def aligned(
         first: the first model's name.
         cases, labels: of the first model, labels in the order of their values.
         others: rows by the model's name.
-        measures: keys of `MEASURES` that the tables must have.
 
     Returns:
         The tables, and a sentence on each whose labels were matched in their order.
 
     Raises:
-        DatasetError: a measure is unknown or lacking, or a table has other cases or labels.
+        DatasetError: a table has other cases or labels.
     """
-    unknown = [measure for measure in measures if measure not in MEASURES]
-    if unknown:
-        raise DatasetError(f"There is no measure {', '.join(unknown)}; the measures are {', '.join(MEASURES)}.")
     found, notes = {}, []
     for name, rows in others.items():
         names, note = _matched(first, labels, name, labels_of(rows))
         found[name] = [{**row, "label": names[row["label"]]} for row in rows]
         notes += [note] if note else []
-        refuse_lacking(name, rows, measures)
         apart = {(case, label) for case in cases for label in labels} ^ {(row["case"], row["label"]) for row in found[name]}
         if apart:
             shown = "; ".join(f"{case}, {label}" for case, label in sorted(apart)[:5])
@@ -54,11 +47,15 @@ def aligned(
     return found, notes
 
 
-def refuse_lacking(name: str, rows: Rows, measures: Sequence[str]) -> None:
-    """Raises DatasetError where a table lacks a measure."""
-    lacking = [measure for measure in measures if any(measure not in row for row in rows)]
-    if lacking:
-        raise DatasetError(f"{name} has no {', '.join(lacking)}; choose other measures or evaluate again.")
+def refuse_lacking(models: Mapping[str, Rows], measures: Sequence[str]) -> None:
+    """Raises DatasetError where a measure is none of `MEASURES`, or a table lacks it."""
+    unknown = [measure for measure in measures if measure not in MEASURES]
+    if unknown:
+        raise DatasetError(f"There is no measure {', '.join(unknown)}; the measures are {', '.join(MEASURES)}.")
+    for name, rows in models.items():
+        lacking = [measure for measure in measures if any(measure not in row for row in rows)]
+        if lacking:
+            raise DatasetError(f"{name} has no {', '.join(lacking)}; choose other measures or evaluate again.")
 
 
 def _matched(first: str, ours: Sequence[str], second: str, theirs: Sequence[str]) -> tuple[dict[str, str], str]:

@@ -59,8 +59,8 @@ def paired_lines(models: dict[str, list[dict[str, Any]]], measures: Sequence[str
         raise DatasetError(f"{len(models)} table given; a comparison needs at least two.")
     (first_name, first), *rest = models.items()
     labels = labels_of(first)
-    others, _ = aligned(first_name, {row["case"] for row in first}, labels, dict(rest), measures)
-    refuse_lacking(first_name, first, measures)
+    others, _ = aligned(first_name, {row["case"] for row in first}, labels, dict(rest))
+    refuse_lacking(models, measures)
     found = []
     for name, rows in others.items():
         for measure in measures:

@@ -104,7 +104,7 @@ def _fit(
         _tell_seen(config, split)
         print(f"Reading and checking {len(split['train'])} training and {len(split['validation'])} validation cases ...", flush=True)
     loader = training_loader(config, split["train"], world, rank, cache or run / CACHE)
-    # Each process validates its share; Lightning's mean of all counts every case once.
+    # Each process validates its share.
     watched = split["validation"][rank::world] if len(split["validation"]) >= world else split["validation"]
     validation = validation_loader(PreparedCases(watched, spec, cache or run / CACHE, world=world))
     same = [SameConfig((run / CONFIG).read_text(encoding="utf-8"))] if world > 1 else []

@@ -101,10 +101,18 @@ class SegmentationModule(lightning.LightningModule):
                 f"The training went astray in epoch {self.current_epoch + 1}: {error} Lower optimizer.learning_rate ({rate:g})."
             ) from error
         reference = case["label"][0, 0].cpu().numpy()
-        scores = [dice(predicted == label.value, reference == label.value) for label in self.spec.labels]
-        for label, score in zip(self.spec.labels, scores, strict=True):
-            self.log(f"validation/dice_{label.value}", score, batch_size=1, sync_dist=True)
-        self.log("validation/dice", sum(scores) / len(scores), batch_size=1, prog_bar=True, sync_dist=True)
+        self.scores.append([dice(predicted == label.value, reference == label.value) for label in self.spec.labels])
+
+    def on_validation_epoch_start(self) -> None:
+        self.scores: list[list[float]] = []
+
+    def on_validation_epoch_end(self) -> None:
+        """Mean over the cases of all processes, which may have validated different numbers of them."""
+        scores = torch.tensor(self.scores, dtype=torch.float64, device=self.device)
+        count = self.trainer.strategy.reduce(torch.tensor(float(len(scores)), device=self.device), reduce_op="sum")
+        mean = self.trainer.strategy.reduce(scores.sum(0), reduce_op="sum") / count
+        self.log_dict({f"validation/dice_{label.value}": value for label, value in zip(self.spec.labels, mean, strict=True)})
+        self.log("validation/dice", mean.mean(), prog_bar=True)
 
     def configure_optimizers(self) -> dict[str, Any]:
         optimizer = optimizer_of(self.network, self.settings.optimizer, list(self.loss.parameters()))

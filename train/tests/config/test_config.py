@@ -113,7 +113,7 @@ def test_a_model_section_that_breaks_the_schema_is_refused(tmp_path, shipped):
 
 def test_a_misspelt_network_is_told_with_the_nearest_one(tmp_path, shipped):
     shipped["model"]["network"]["name"] = "SegResnet"
-    with pytest.raises(ConfigError, match=r"There is no network 'SegResnet' here; .* Did you mean SegResNet\?"):
+    with pytest.raises(ConfigError, match=r"There is no network named 'SegResnet' here; .* Did you mean SegResNet\?"):
         load_config(write(tmp_path, shipped))
 
 

@@ -50,7 +50,7 @@ def test_a_grid_is_searched_whole_and_what_cannot_be_trained_is_told_as_failed(g
     states = {tuple(yaml.safe_load(t.params["model.window.size"])): t.state for t in grid.study.trials}
     assert states == {(24, 24, 24): TrialState.COMPLETE, (16, 24, 16): TrialState.COMPLETE, (4, 4, 4): TrialState.FAIL}
     failed = next(trial for trial in grid.study.trials if trial.state == TrialState.FAIL)
-    assert f"- {failed.number}: The network DynUNet cannot be trained on windows of" in report(grid)
+    assert f"- {failed.number}: The network ChannelDropoutDynUNet cannot be trained on windows of" in report(grid)
 
 
 def test_a_trial_is_a_run_and_its_value_the_best_dice_of_its_log(grid):
@@ -137,7 +137,7 @@ def test_a_value_that_the_network_refuses_ends_its_trial_alone(tiny_config, msd_
 
 
 def test_a_search_of_which_nothing_can_be_trained_is_an_error(tiny_config, msd_folder, write_space, tmp_path, capsys):
-    space = write_space({"model.window.size": {"choices": [[4, 4, 4]]}})
+    space = write_space({"model.window.size": {"choices": [[4, 4, 4], [2, 2, 2]]}})
     given = [*("--config", tiny_config), *("--space", space), *("--data", msd_folder), *("--folder", tmp_path / "search"), *("--sampler", "grid")]
     assert main(["search", *map(str, given)]) == 2
     told = capsys.readouterr()

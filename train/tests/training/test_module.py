@@ -68,7 +68,7 @@ def test_frozen_layers_have_no_gradient_and_go_on_in_evaluation_mode(config, bat
 
 def test_a_network_that_does_not_fit_its_window_is_refused_before_any_case_is_read(config):
     window = replace(config.spec.window, size=(22, 22, 22))
-    with pytest.raises(ConfigError, match=r"The network DynUNet cannot be trained on windows of \(22, 22, 22\) voxels: "):
+    with pytest.raises(ConfigError, match=r"The network ChannelDropoutDynUNet cannot be trained on windows of \(22, 22, 22\) voxels: "):
         made(replace(config, spec=replace(config.spec, window=window)))
     with pytest.raises(ConfigError, match="head_weights has 4 numbers, but the network has 2 heads"):
         made(replace(config, loss=LossSettings(head_weights=(1.0, 0.5, 0.2, 0.1))))

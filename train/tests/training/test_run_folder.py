@@ -107,9 +107,9 @@ def test_an_average_leaves_whole_numbers_alone():
     assert torch.equal(averaged.module.places, network.places)
     with torch.no_grad():
         network.weight += 1
-    before = averaged.module.weight.clone()
+    before = averaged.module.weight.detach().clone()
     averaged.update_parameters(network)
-    assert float((averaged.module.weight - before).mean()) == pytest.approx(0.0001, rel=0.01)
+    assert float((averaged.module.weight.detach() - before).mean()) == pytest.approx(0.0001, rel=0.01)
 
 
 def test_files_folders_and_models_are_known_by_their_content(small_config, msd_folder, tmp_path):
