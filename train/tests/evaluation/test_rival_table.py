@@ -1,6 +1,7 @@
 """The README's table against the rival, made of rows that `evaluate --csv` wrote."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -38,3 +39,7 @@ def test_the_first_run_is_what_the_others_are_compared_with(results):
     # The lead is 0.01 + n / 10000, 0.01035 on average. All 8 cases are better: p = 2 / 2^8, and one model needs no correction.
     assert "Ours against Rival: mean Dice +0.010" in told[-1]
     assert "better in 8 of 8 cases, Wilcoxon's p 0.008, by Holm 0.008." in told[-1]
+
+
+def test_the_readme_shows_the_committed_figures():
+    assert table() in (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
