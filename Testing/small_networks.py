@@ -34,7 +34,7 @@ _ONE_BLOCK = {"blocks_down": [1, 1, 1, 1]}
 FEW_CHANNELS: dict[str, dict[str, Any]] = {
     "AttentionUnet": {"channels": [4, 6, 8]},
     "BasicUNet": {"features": [4, 4, 8, 8, 8, 4]},
-    "BasicUNetPlusPlus": {"features": [4, 4, 8, 8, 8, 4], "deep_supervision": True},
+    "BasicUNetPlusPlus": {"features": [4, 4, 8, 8, 8, 4]},
     "ChannelDropoutDynUNet": {"filters": [4, 6, 8]},
     "DynUNet": {"filters": [4, 6, 8]},
     "FlexibleUNet": {"decoder_channels": [16, 8, 8, 8, 4]},

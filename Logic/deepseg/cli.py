@@ -12,7 +12,7 @@ from deepseg import __version__, api
 from deepseg.commands import batch, explain, explain_cohort, importing, models, segment
 
 BAD_INPUT = 2
-"""Exit code for whatever the user can mend; the sentence on standard error says how."""
+"""Exit code for errors the user can fix; the sentence on standard error says how."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -19,16 +19,20 @@ class ModelError(DeepSegError):
     """A model that is missing, damaged, unknown or made for something else."""
 
 
+class NotFiniteError(ModelError):
+    """A network whose output is NaN or infinite: its weights are damaged, or its training diverged."""
+
+
 class OutputError(DeepSegError):
     """A result that cannot be written where it was asked for."""
 
 
 class UncertaintyError(DeepSegError):
-    """A wish for uncertainty that a model or its data cannot meet."""
+    """An uncertainty request that the model or the data cannot satisfy."""
 
 
 class ExplanationError(DeepSegError):
-    """A wish for an explanation that a model or its image cannot meet."""
+    """An explanation request that the model or the image cannot satisfy."""
 
 
 class Cancelled(DeepSegError):

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from deepseg.blending import Blender
-from deepseg.errors import ModelError, PrecisionError
+from deepseg.errors import NotFiniteError, PrecisionError
 from deepseg.frontier import Emit
 from deepseg.spec import ModelSpec, WindowSpec
 from deepseg.window_network import WindowNetwork
@@ -47,7 +47,8 @@ def run_windows(
         on_window: told of progress; what it raises ends the run.
 
     Raises:
-        ModelError: the network answers with another number of channels or another size, or with what is not a finite number.
+        ModelError: the network answers with another number of channels or another size.
+        NotFiniteError: it answers with NaN or infinity.
         PrecisionError: they are not in its half precision.
     """
     padded, before = pad_to_window(image, network.spec.window)
@@ -107,7 +108,7 @@ def _finite(network: WindowNetwork, windows: torch.Tensor) -> torch.Tensor:
     # A few planes at a time, because PyTorch looks at a copy.
     if not all(bool(torch.isfinite(torch.stack(planes.aminmax())).all()) for planes in logits.split(16, 2)):
         if network.precision == "float32":
-            raise ModelError(f"The network of the model {network.spec.id} answers with numbers that are not finite; its weights are damaged.")
+            raise NotFiniteError(f"The network of the model {network.spec.id} answers with numbers that are not finite; its weights are damaged.")
         raise PrecisionError(f"The network's numbers are too large for {network.precision}.")
     return logits
 

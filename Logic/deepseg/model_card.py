@@ -74,19 +74,19 @@ class ModelCard:
 
 @dataclass(frozen=True)
 class ReliabilityCurve:
-    """What probabilities promise and what came true, in bins of equally many voxels, from the least promised to the most.
+    """Predicted probability against observed frequency, in bins of equally many voxels, from the least probable to the most.
 
     Attributes:
         label: its name.
-        method: 'none', the network as it is; or the name of what mends its probabilities.
-        promised: mean probability of each bin.
+        method: 'none', the network as it is; or the method that recalibrates its probabilities.
+        predicted: mean probability of each bin.
         observed: share of its voxels that have the label.
         cases: on how many cases it was measured.
     """
 
     label: str
     method: str
-    promised: tuple[float, ...]
+    predicted: tuple[float, ...]
     observed: tuple[float, ...]
     cases: int
 
@@ -122,7 +122,7 @@ def describe_model(folder: Path) -> ModelCard:
 
 
 def reliability(folder: Path, calibration_sha256: str | None = None) -> tuple[ReliabilityCurve, ...]:
-    """How well a model's probabilities hold, by label, as they are and mended, for the way of sampling it was calibrated for in the first place.
+    """How well a model is calibrated, by label, before and after recalibration, for the sampler it was calibrated for in the first place.
 
     Args:
         folder: the model's.
@@ -138,15 +138,16 @@ def reliability(folder: Path, calibration_sha256: str | None = None) -> tuple[Re
         expected = read_section(folder).get("calibration_sha256", "") if calibration_sha256 is None else calibration_sha256
         if not expected:
             return ()
-        way = read_calibration(folder, expected)["ways"][0]
-        if not way["figures"]:  # no case was held back to measure on
+        sampler = read_calibration(folder, expected)["ways"][0]
+        if not sampler["figures"]:  # no case was held back to measure on
             return ()
-        cases, found = int(way["figures"]["cases"]), []
-        for label, methods in way["figures"]["curves"].items():
-            for method in dict.fromkeys(("none", way["method"])):
+        cases, found = int(sampler["figures"]["cases"]), []
+        for label, methods in sampler["figures"]["curves"].items():
+            for method in dict.fromkeys(("none", sampler["method"])):
                 if method in methods:
-                    promised, observed = (tuple(float(x) for x in methods[method][key]) for key in ("promised", "observed"))
-                    found.append(ReliabilityCurve(label, method, promised, observed, cases))
+                    # Stored files call the predicted probability 'promised'.
+                    predicted, observed = (tuple(float(x) for x in methods[method][key]) for key in ("promised", "observed"))
+                    found.append(ReliabilityCurve(label, method, predicted, observed, cases))
         return tuple(found)
     except _DAMAGE as error:
         told = f"The calibration of the model {folder} tells nothing of reliability ({type(error).__name__}: {error})"

@@ -1,4 +1,4 @@
-"""The report's section on doubt: what is promised of each segment, where to look, and how well the probabilities hold."""
+"""The report's section on doubt: how far each segment can be trusted, where to look, and how well the probabilities are calibrated."""
 
 from __future__ import annotations
 
@@ -103,7 +103,12 @@ def doubt_section(doubt: Doubt, volume: Volume, labels: LabelMap) -> str:
 
 
 def reliability_diagram(methods: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
-    """Promised against observed share of voxels, the network as it is dashed, mended in full: an inline SVG."""
+    """Predicted probability against observed frequency, the network as it is dashed, recalibrated solid: an inline SVG.
+
+    Args:
+        methods: curves by method of recalibration ('none' is the network as it is), as calibration files hold them: 'promised' is the mean predicted
+            probability of each bin, 'observed' the share of its voxels that have the label.
+    """
     parts = [f'<path class="frame" d="M0 0V{_SIDE}H{_SIDE}"/><path class="ideal" d="M0 {_SIDE}L{_SIDE} 0"/>']
     for method, curve in methods.items():
         points = [(_SIDE * x, _SIDE * (1 - y)) for x, y in zip(curve["promised"], curve["observed"], strict=True)]
@@ -113,9 +118,9 @@ def reliability_diagram(methods: Mapping[str, Mapping[str, Sequence[float]]]) ->
     for share in (0, 50, 100):
         parts.append(f'<text x="{share}" y="{_SIDE + 9}" font-size="6">{share} %</text>')
         parts.append(f'<text x="-10" y="{_SIDE - share + 2}" font-size="6">{share} %</text>')
-    parts.append(f'<text x="50" y="{_SIDE + 18}" font-size="6">promised</text>')
-    parts.append('<text x="-20" y="50" font-size="6" transform="rotate(-90 -20 50)">came true</text>')
-    return svg(Frame(-28.0, -6.0, 146.0, 126.0), "".join(parts), "Promised probability against the share of voxels where it came true", "curve")
+    parts.append(f'<text x="50" y="{_SIDE + 18}" font-size="6">predicted probability</text>')
+    parts.append('<text x="-20" y="50" font-size="6" transform="rotate(-90 -20 50)">observed frequency</text>')
+    return svg(Frame(-28.0, -6.0, 146.0, 126.0), "".join(parts), "Predicted probability against observed frequency", "curve")
 
 
 def _pictures(screen: Screen, heat: np.ndarray, regions: Sequence[UncertainRegion]) -> list[tuple[str, str]]:

@@ -123,8 +123,8 @@ class Uncertainty:
         seed: what they were drawn from; None where nothing was drawn.
         reports: of each segment and each group of them.
         findings: what is unlike the training images, most unusual first; empty where all is usual, or nothing is known of them.
-        calibrated: whether this way of sampling was calibrated for this model: only then may anyone speak of probability or confidence.
-        mended: recalibrated probabilities, float32 (L, I, J, K), where it was.
+        calibrated: whether this sampler was calibrated for this model: only then may anyone speak of probability or confidence.
+        recalibrated: recalibrated probabilities, float32 (L, I, J, K); None where this sampler was not calibrated.
         notes: what a user should know of these figures, a sentence each.
     """
 
@@ -137,7 +137,7 @@ class Uncertainty:
     reports: tuple[SegmentReport, ...] = ()
     findings: tuple[Finding, ...] = ()
     calibrated: bool = False
-    mended: np.ndarray | None = None
+    recalibrated: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 
 

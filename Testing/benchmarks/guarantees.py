@@ -1,12 +1,15 @@
-"""What is promised against what comes true, on held-out cases: `guarantees.py [--data MSD] [--model NAME_OR_FOLDER] [--sampler single-pass]`.
+"""What is guaranteed against what comes true, on held-out cases: `guarantees.py [--data MSD] [--model NAME_OR_FOLDER] [--sampler single-pass]`.
 
-Volume intervals and contours are judged over random halves of the calibrate and test parts of the split, fitted on one half, tested on the other.
+The calibrate and test parts of the split are halved at random, again and again. On one half the recalibration is fitted by the model's method and
+volume intervals and contours are set, as `deepseg-train calibrate` does it, with cross-fitted scores; they are tested on the other half, on which
+nothing was fitted. Six fits a half would take hours with all voxels that `calibrate` uses; here each fit has about a thousand voxels of each case.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,23 +20,59 @@ from volumes import data_folder
 
 from deepseg import api
 from deepseg.uncertainty.calibration import load_calibration
-from deepseg.uncertainty.conformal import ContourScores, VolumeScores
-from deepseg_train.calibration.answers import Answer, Way
+from deepseg.uncertainty.conformal import ContourScores, VolumeScores, contour_thresholds
+from deepseg.uncertainty.recalibration import Recalibration
+from deepseg_train.calibration.answers import CalibrationAnswer, Sampling
+from deepseg_train.calibration.fit import METHODS, cross_fit
+from deepseg_train.calibration.voxels import Voxels
 from deepseg_train.data import open_dataset
 from deepseg_train.data.split import load_split
 
 SPLIT = Path(__file__).resolve().parents[2] / "train/configs/hippocampus_split.json"
-LEVEL, HALVES = 0.9, 1000
+LEVEL, HALVES = 0.9, 200
+KEPT = (1000, 200)
+"""Voxels of each case to fit on, at most: in doubt, and beyond doubt."""
 
 
-@dataclass
-class Scores:
-    """Of one segment, case by case."""
+@dataclass(frozen=True)
+class Score:
+    """Of one segment of one case: volumes in mL, and thresholds of its contours, which a group of segments lacks."""
 
-    true_ml: list[float] = field(default_factory=list)
-    likeliest_ml: list[float] = field(default_factory=list)
-    outer: list[float] = field(default_factory=list)
-    inner: list[float] = field(default_factory=list)
+    true_ml: float
+    likeliest_ml: float
+    outer: float | None
+    inner: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Cases:
+    """Answers to all cases, and what halves of them are judged with."""
+
+    answers: list[CalibrationAnswer]
+    voxels: list[Voxels]
+    method: str
+    segments: dict[str, tuple[int, ...]]
+    spec: api.ModelSpec
+
+    def scores(self, number: int, recalibration: Recalibration) -> dict[str, Score]:
+        """One case's, by segment and group."""
+        answer = self.answers[number]
+        probabilities = answer.recalibrated(recalibration, self.spec.overlapping)
+        likeliest, voxel_ml = probabilities.argmax(0), answer.volume.geometry.voxel_volume_ml
+        found = {}
+        for name, values in self.segments.items():
+            mask = np.isin(answer.reference, values)
+            contours = contour_thresholds(probabilities[values[0]], mask) if len(values) == 1 else (None, None)
+            found[name] = Score(float(mask.sum()) * voxel_ml, float(np.isin(likeliest, values).sum()) * voxel_ml, *contours)
+        return found
+
+    def halves(self, order: np.ndarray) -> tuple[list[dict[str, Score]], list[dict[str, Score]]]:
+        """Scores of the half that is fitted on, each by a fit without its fold, and of the half that is tested, by the fit to all of the first."""
+        fit, test = np.array_split(order, 2)
+        voxels = [self.voxels[n] for n in fit]
+        cross = cross_fit(self.method, voxels, self.spec.overlapping)
+        used = METHODS[self.method](Voxels.together(voxels), self.spec.overlapping)
+        return [self.scores(n, cross.without(place)) for place, n in enumerate(fit)], [self.scores(n, used) for n in test]
 
 
 def main() -> None:
@@ -44,62 +83,47 @@ def main() -> None:
     parser.add_argument("--sampler", default="single-pass")
     options = parser.parse_args()
     bundle, split = api.load_model(options.model), load_split(SPLIT, open_dataset(options.data).cases)
-    cases = split["calibrate"] + split["test"]
-    scores = gathered(bundle, options.sampler, cases)
-    rows = [("promise", "segment", "mean coverage", "5th to 95th percentile", "beta-binomial", "median width / volume")]
-    halves = [np.random.default_rng(n).permutation(len(cases)) for n in range(HALVES)]
-    for name, found in scores.items():
-        rows.append(("volume", name, *volume_row(found, halves)))
+    cases = answered(bundle, options.sampler, split["calibrate"] + split["test"])
+    count = len(cases.answers)
+    halves = [cases.halves(np.random.default_rng(n).permutation(count)) for n in tqdm(range(HALVES), desc="halves")]
+    rows = [("guarantee", "segment", "mean coverage", "5th to 95th percentile", "beta-binomial", "median width / volume")]
+    for name in cases.segments:
+        judged = [volumes_covered(*(of_segment(half, name) for half in pair)) for pair in halves]
+        widths = [width for _, width in judged]
+        rows.append(("volume", name, *coverage([share for share, _ in judged], count), f"{np.median(widths):.3f}"))
     for kind in ("outer", "inner"):
-        for name, found in scores.items():
-            if found.outer:
-                rows.append((f"{kind} contour", name, *contour_row(found, kind, halves)))
-    show(f"{100 * LEVEL:g} % promises over {HALVES} random halves of {len(cases)} held-out cases; {bundle.spec.id}, {options.sampler}", rows)
+        for name in (name for name, values in cases.segments.items() if len(values) == 1):
+            covered = [contours_covered(*(of_segment(half, name) for half in pair), kind) for pair in halves]
+            rows.append((f"{kind} contour", name, *coverage(covered, count), ""))
+    show(f"{100 * LEVEL:g} % guarantees over {HALVES} random halves of {count} held-out cases; {bundle.spec.id}, {options.sampler}", rows)
 
 
-def gathered(bundle: api.ModelBundle, sampler: str, cases: list) -> dict[str, Scores]:
-    """By segment and group; cases' answers are mended by the recalibration that the model holds, which was fitted on the calibrate part."""
+def answered(bundle: api.ModelBundle, sampler: str, cases: list) -> Cases:
+    """Run the model on all cases."""
     calibration, spec = load_calibration(bundle), bundle.spec
-    way = next(way for way in calibration.ways if way.sampler == sampler)
-    segments = {**{label.name: (label.value,) for label in spec.labels}, **calibration.groups}
-    found = {name: Scores() for name in segments}
-    for case in tqdm(cases, unit="case"):
-        answer = Answer.to(*case.read(spec), bundle, Way(way.sampler, way.samples, None))
-        mended = answer.mended(way.recalibration, spec.overlapping)
-        likeliest, voxel_ml = mended.argmax(0), answer.volume.geometry.voxel_volume_ml
-        for name, values in segments.items():
-            found[name].true_ml.append(float(np.isin(answer.reference, values).sum()) * voxel_ml)
-            found[name].likeliest_ml.append(float(np.isin(likeliest, values).sum()) * voxel_ml)
-        for label in spec.labels:
-            contours = ContourScores.of([mended[label.value]], [answer.reference == label.value])
-            found[label.name].outer.extend(contours.outer)
-            found[label.name].inner.extend(contours.inner)
-    return found
+    calibrated = next(item for item in calibration.samplers if item.sampler == sampler)
+    answers = [CalibrationAnswer.of(case, bundle, Sampling(calibrated.sampler, calibrated.samples, None)) for case in tqdm(cases, unit="case")]
+    voxels = [Voxels.of_case(answer.mean, answer.target(spec), n, KEPT) for n, answer in enumerate(answers)]
+    return Cases(answers, voxels, calibrated.method, {**{label.name: (label.value,) for label in spec.labels}, **calibration.groups}, spec)
 
 
-def volume_row(found: Scores, halves: list[np.ndarray]) -> tuple[str, ...]:
-    """Coverage and width of volume intervals."""
-    true, likeliest = np.array(found.true_ml), np.array(found.likeliest_ml)
-    covered, widths = [], []
-    for order in halves:
-        fit, test = np.array_split(order, 2)
-        low, high = VolumeScores.of(true[fit], likeliest[fit]).interval_ml(1.0, LEVEL)
-        ratio = true[test] / likeliest[test]
-        covered.append(((low <= ratio) & (ratio <= high)).mean())
-        widths.append((high - low) * np.median(likeliest[test] / true[test]))
-    return (*coverage(covered, len(true)), f"{np.median(widths):.3f}")
+def of_segment(half: Sequence[dict[str, Score]], name: str) -> list[Score]:
+    """One segment's scores."""
+    return [scores[name] for scores in half]
 
 
-def contour_row(found: Scores, kind: str, halves: list[np.ndarray]) -> tuple[str, ...]:
-    """Coverage of contours: the share of cases whose own threshold the chosen one respects."""
-    scores = np.array(getattr(found, kind))
-    covered = []
-    for order in halves:
-        fit, test = np.array_split(order, 2)
-        other = tuple(scores[fit])
-        inner, outer = ContourScores(other, other).thresholds(LEVEL)
-        covered.append((scores[test] >= outer).mean() if kind == "outer" else (scores[test] <= inner).mean())
-    return (*coverage(covered, len(scores)), "")
+def volumes_covered(fit: Sequence[Score], test: Sequence[Score]) -> tuple[float, float]:
+    """Share of the tested cases whose true volume lies in its interval, and the intervals' width as a share of the true volume."""
+    low, high = VolumeScores.of([s.true_ml for s in fit], [s.likeliest_ml for s in fit]).interval_ml(1.0, LEVEL)
+    ratio = np.array([s.true_ml / s.likeliest_ml for s in test])
+    return float(((low <= ratio) & (ratio <= high)).mean()), float((high - low) * np.median(1 / ratio))
+
+
+def contours_covered(fit: Sequence[Score], test: Sequence[Score], kind: str) -> float:
+    """Share of the tested cases whose own threshold the chosen one respects."""
+    inner, outer = ContourScores(tuple(s.outer for s in fit), tuple(s.inner for s in fit)).thresholds(LEVEL)
+    own = np.array([getattr(s, kind) for s in test])
+    return float((own >= outer).mean() if kind == "outer" else (own <= inner).mean())
 
 
 def coverage(covered: list[float], count: int) -> tuple[str, str, str]:

@@ -1,6 +1,6 @@
 """Expected against true Dice, and unlike images against usual ones: `quality.py [--data MSD] [--model NAME_OR_FOLDER] [--sampler single-pass]`.
 
-On the test part of the split as it is and spoilt on purpose; and on images that are none of the model's business.
+On the test part of the split as it is and degraded on purpose; and on images that are none of the model's business.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +18,16 @@ from tqdm import tqdm
 from volumes import data_folder
 
 from deepseg import api
-from deepseg.uncertainty.calibration import Calibration, WayCalibration, load_calibration
+from deepseg.uncertainty.calibration import Calibration, SamplerCalibration, load_calibration
 from deepseg.uncertainty.error_detection import auroc
 from deepseg.uncertainty.quality import quality_figures
-from deepseg_train.calibration.answers import CLEAN, Answer, Way, spoilt
+from deepseg_train.calibration.answers import CalibrationAnswer, Sampling, degraded_copies
 from deepseg_train.data import Case, open_dataset
 from deepseg_train.data.split import load_split
 
 SPLIT = Path(__file__).resolve().parents[2] / "train/configs/hippocampus_split.json"
 _SEED, _DRAWS = 1000, 2000
+_CLEAN = "as it is"
 
 
 @dataclass(frozen=True)
@@ -49,35 +51,38 @@ def main() -> None:
     options = parser.parse_args()
     bundle = api.load_model(options.model)
     calibration = load_calibration(bundle)
-    way = next(way for way in calibration.ways if way.sampler == options.sampler)
+    calibrated = next(item for item in calibration.samplers if item.sampler == options.sampler)
     cases = load_split(SPLIT, open_dataset(options.data).cases)["test"]
-    found, scores = judged(bundle, calibration, way, cases)
+    found, scores = judged(bundle, calibration, calibrated, cases)
     kinds = list(dict.fromkeys(segment.kind for segment in found))
     heads = ("images", "segments", "true Dice", "expected", "mean absolute error", "Pearson r", "in the 90 % interval", "accept / review / reject")
     rows = [heads, *(quality_row(kind, [s for s in found if s.kind == kind], scores[kind]) for kind in kinds)]
     rows.append(quality_row("all", found, [score for kind in kinds for score in scores[kind]]))
     rows.append(quality_row("all, mean of an image's segments", _by_image(found), [score for kind in kinds for score in scores[kind]]))
-    show(f"Expected Dice on {len(cases)} held-out cases, as they are and spoilt; {bundle.spec.id}, {options.sampler}", rows)
+    show(f"Expected Dice on {len(cases)} held-out cases, as they are and degraded; {bundle.spec.id}, {options.sampler}", rows)
     risks = np.array([1 - s.true for s in found])
     area, best = (_risk_coverage(risks, order) for order in (np.array([-s.expected for s in found]), risks))
     print(f"Area under the risk-coverage curve: {area:.4f}; an oracle's {best:.4f}; ratio {area / best:.3f}\n")
-    show_strangers(bundle, calibration, way, scores[CLEAN])
+    show_strangers(bundle, calibration, calibrated, scores[_CLEAN])
 
 
-def judged(bundle: api.ModelBundle, calibration: Calibration, way: WayCalibration, cases: list[Case]) -> tuple[list[Segment], dict[str, list[float]]]:
+def judged(
+    bundle: api.ModelBundle, calibration: Calibration, calibrated: SamplerCalibration, cases: list[Case]
+) -> tuple[list[Segment], dict[str, list[float]]]:
     """Every segment, and every image's score by the guard, by what was done to the images."""
     spec, found, scores = bundle.spec, [], {}
     for n, case in enumerate(tqdm(cases, unit="case")):
-        for kind, volume, reference in ((CLEAN, *case.read(spec)), *spoilt(case, spec, _SEED + n, None)):
-            answer = Answer.to(volume, reference, bundle, Way(way.sampler, way.samples, None))
-            facts = answer.facts(way.recalibration, spec)
+        image = case.read(spec)
+        for kind, volume, reference in chain([(_CLEAN, *image)], degraded_copies(*image, _SEED + n, None)):
+            answer = CalibrationAnswer.to(volume, reference, bundle, Sampling(calibrated.sampler, calibrated.samples, None))
+            facts = answer.facts(calibrated.recalibration, spec)
             score = calibration.guard.score(facts, spec)
             scores.setdefault(kind, []).append(score)
             figures = quality_figures(facts, calibration.guard, spec)
             for value, true in answer.dice(spec).items():
-                expected = float(way.quality.predict(figures[value]))
-                low, high = way.quality.interval(expected, 0.9)
-                found.append(Segment(kind, n, true, expected, low <= true <= high, way.quality.verdict(expected, score > 1)))
+                expected = float(calibrated.quality.predict(figures[value]))
+                low, high = calibrated.quality.interval(expected, 0.9)
+                found.append(Segment(kind, n, true, expected, low <= true <= high, calibrated.quality.verdict(expected, score > 1)))
     return found, scores
 
 
@@ -97,14 +102,16 @@ def quality_row(kind: str, found: list[Segment], scores: list[float]) -> tuple[s
     )
 
 
-def show_strangers(bundle: api.ModelBundle, calibration: Calibration, way: WayCalibration, usual: list[float]) -> None:
+def show_strangers(bundle: api.ModelBundle, calibration: Calibration, calibrated: SamplerCalibration, usual: list[float]) -> None:
     """The guard's table."""
     spec, rows, every = bundle.spec, [("images", "number", "AUROC against held-out cases", "flagged", "lowest score", "told first")], []
     for kind, volumes in _by_kind(strangers()):
         scores, told = [], []
         for volume in tqdm(volumes, desc=kind):
             empty = api.LabelMap(np.zeros(volume.geometry.shape, np.uint8), volume.geometry, spec.labels)
-            facts = Answer.to(volume, empty, bundle, Way(way.sampler, way.samples, None)).facts(way.recalibration, spec)
+            facts = CalibrationAnswer.to(volume, empty, bundle, Sampling(calibrated.sampler, calibrated.samples, None)).facts(
+                calibrated.recalibration, spec
+            )
             scores.append(calibration.guard.score(facts, spec))
             told.extend(finding.about for finding in calibration.guard.after(facts, spec)[:1])
         every.extend(scores)

@@ -1,6 +1,6 @@
-"""Ways of sampling against each other on held-out cases: `uncertainty.py [--data MSD] [--model MODEL] [--also FOLDER:SAMPLER[:SAMPLES] ...]`.
+"""Samplers against each other on held-out cases: `uncertainty.py [--data MSD] [--model MODEL] [--also FOLDER:SAMPLER[:SAMPLES] ...]`.
 
-The first row is the model's single pass; all ways of sampling that it can work with follow, then the ways of other models.
+The first row is the model's single pass; all samplers that it can work with follow, then the ways of other models.
 
 Errors and calibration are judged where it is hard, within three voxels of a reference segment's boundary.
 """
@@ -47,7 +47,7 @@ class Measured:
     auroc: float
     aurc: float
     nll: float
-    promises: tuple[np.ndarray, ...]
+    probabilities: tuple[np.ndarray, ...]
     present: tuple[np.ndarray, ...]
 
 
@@ -56,7 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, default=(data_folder() or Path()) / "msd_hippocampus")
     parser.add_argument("--model", default="hippocampus-mr")
-    parser.add_argument("--also", nargs="+", default=[], metavar="FOLDER:SAMPLER[:SAMPLES]", help="other models, each with one way of sampling")
+    parser.add_argument("--also", nargs="+", default=[], metavar="FOLDER:SAMPLER[:SAMPLES]", help="other models, each with one sampler")
     parser.add_argument("--parts", nargs="+", default=["test"], choices=PARTS)
     options = parser.parse_args()
     split = load_split(SPLIT, open_dataset(options.data).cases)
@@ -69,8 +69,8 @@ def main() -> None:
         except UncertaintyError:
             continue
         for case in tqdm(cases, desc=f"{bundle.spec.id}, {sampler}", unit="case"):
-            for mended, measured in measure(case, bundle, sampler, samples).items():
-                runs.setdefault(f"{Path(name).name}, {sampler}{f', {samples} samples' if samples else ''}{mended}", []).append(measured)
+            for how, measured in measure(case, bundle, sampler, samples).items():
+                runs.setdefault(f"{Path(name).name}, {sampler}{f', {samples} samples' if samples else ''}{how}", []).append(measured)
     first = next(iter(runs.values()))
     rows = [("way", "time to first", "Dice", "AUROC of errors", "its gain", "AURC to first", "ECE", "NLL")]
     for name, measured in runs.items():
@@ -99,14 +99,14 @@ def _other(text: str) -> tuple[str, str, int | None]:
 
 
 def measure(case: Case, bundle: api.ModelBundle, sampler: str, samples: int | None) -> dict[str, Measured]:
-    """Run one case and compare it with its reference: by its entropy and probabilities as they are (''), and mended ones where it is calibrated."""
+    """Run one case and compare it with its reference: by its entropy and probabilities as they are (''), and recalibrated where it is calibrated."""
     volume, reference = case.read(bundle.spec)
     begin = time.perf_counter()
     result = api.estimate_uncertainty(volume, bundle, sampler=sampler, samples=samples)
     seconds = time.perf_counter() - begin
     found = {"": judged(bundle, result, reference, seconds, result.maps["predictive_entropy"].values, result.prediction.probabilities)}
     if result.calibrated:
-        found[", mended"] = judged(bundle, result, reference, seconds, result.maps["error_probability"].values, result.mended)
+        found[", recalibrated"] = judged(bundle, result, reference, seconds, result.maps["error_probability"].values, result.recalibrated)
     return found
 
 
@@ -119,17 +119,17 @@ def judged(
     bands = [boundary_band(mask) for mask in masks]
     band = np.logical_or.reduce(bands)
     wrong = (labels != reference.array)[band]
-    promises = tuple(probabilities[label.value][own] for label, own in zip(bundle.spec.labels, bands, strict=True))
+    in_bands = tuple(probabilities[label.value][own] for label, own in zip(bundle.spec.labels, bands, strict=True))
     present = tuple(mask[own] for mask, own in zip(masks, bands, strict=True))
     scores = [dice(labels == label.value, mask) for label, mask in zip(bundle.spec.labels, masks, strict=True)]
-    nll = float(np.mean([negative_log_likelihood(p, y) for p, y in zip(promises, present, strict=True)]))
-    return Measured(seconds, float(np.mean(scores)), auroc(doubt[band], wrong), aurc(doubt[band], wrong), nll, promises, present)
+    nll = float(np.mean([negative_log_likelihood(p, y) for p, y in zip(in_bands, present, strict=True)]))
+    return Measured(seconds, float(np.mean(scores)), auroc(doubt[band], wrong), aurc(doubt[band], wrong), nll, in_bands, present)
 
 
 def expected_calibration_error(measured: list[Measured]) -> float:
     """Mean over labels, all cases' voxels together."""
-    labels = range(len(measured[0].promises))
-    pooled = [(np.concatenate([m.promises[n] for m in measured]), np.concatenate([m.present[n] for m in measured])) for n in labels]
+    labels = range(len(measured[0].probabilities))
+    pooled = [(np.concatenate([m.probabilities[n] for m in measured]), np.concatenate([m.present[n] for m in measured])) for n in labels]
     return float(np.mean([Reliability.of(p, y).expected_error for p, y in pooled]))
 
 

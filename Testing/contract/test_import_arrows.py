@@ -154,7 +154,8 @@ LAYERS = (
     | {
         f"networks.{name}"
         for name in ("basic_unet_plus_plus", "channel_dropout_dynunet", "heads", "known", "presets", "separable_unet", "slice_by_slice", "window_fit")
-    },
+    }
+    | {"networks.settings"},
     {
         "spec",
         "bundle",

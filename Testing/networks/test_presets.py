@@ -9,6 +9,7 @@ from deepseg.errors import ModelError
 from deepseg.networks import NETWORKS, build_network
 from deepseg.networks.heads import heads_of
 from deepseg.networks.presets import completed_kwargs, default_kwargs
+from deepseg.networks.settings import known_settings
 from deepseg.networks.window_fit import plan_stages
 
 ISOTROPIC = (1.0, 1.0, 1.0)
@@ -18,6 +19,14 @@ ISOTROPIC = (1.0, 1.0, 1.0)
 def test_a_preset_is_made_of_json_types(name):
     kwargs = default_kwargs(name, channels=2, labels=3, window=(64, 64, 64), spacing=ISOTROPIC)
     assert json.loads(json.dumps(kwargs)) == kwargs
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_the_settings_of_a_preset_are_known_and_no_others_are_taken(name):
+    kwargs = default_kwargs(name, channels=2, labels=3, window=(64, 64, 64), spacing=ISOTROPIC)
+    assert set(kwargs) <= set(known_settings(name))
+    with pytest.raises(ModelError, match="unheard_of"):
+        build_network(name, {**kwargs, "unheard_of": 1})
 
 
 @pytest.mark.parametrize("name", sorted(set(NETWORKS) - {"FlexibleUNet", "MedNeXt", "SwinUNETR", "UNETR", "VNet"}))

@@ -271,5 +271,5 @@ def test_a_script_gets_the_same_without_the_panel(a_slicer, views, widget):
     assert logic.table(node) is table
     assert logic.regions(node).GetNumberOfRows() > 0
     assert set(logic.maps(node)) >= {"error_probability", "predictive_entropy"}
-    with pytest.raises(api.DeepSegError, match="There is no way of sampling named"):
+    with pytest.raises(api.DeepSegError, match="There is no sampler named"):
         logic.estimate(node, sampler="nonsense")

@@ -48,7 +48,7 @@ def test_each_segment_has_its_promises(result):
         assert report.verdict == "accept"
     assert result.reports[2].expected_dice is None, "of a group nothing is known but its volume"
     assert result.findings == ()
-    assert "90 % of new cases that come from where the 31 calibration cases came from" in result.notes[0]
+    assert "For new cases from the same source as the 31 calibration cases, 90 % of the intervals contain the true volume" in result.notes[0]
 
 
 def test_what_a_worker_hands_over_is_all_of_it_but_the_probabilities(a_case, model, result, tmp_path):
@@ -67,10 +67,10 @@ def test_what_a_worker_hands_over_is_all_of_it_but_the_probabilities(a_case, mod
 
 def test_the_probability_of_an_error_is_that_of_the_other_labels(result):
     labels, found = result.prediction.labels.array, result.maps["error_probability"].values
-    np.testing.assert_allclose(found, 1 - np.take_along_axis(result.mended, labels[None].astype(int), 0)[0])
-    assert result.mended.shape == result.prediction.probabilities.shape
-    np.testing.assert_allclose(result.mended.sum(0), 1, atol=1e-5)
-    assert (result.mended != result.prediction.probabilities).any()
+    np.testing.assert_allclose(found, 1 - np.take_along_axis(result.recalibrated, labels[None].astype(int), 0)[0])
+    assert result.recalibrated.shape == result.prediction.probabilities.shape
+    np.testing.assert_allclose(result.recalibrated.sum(0), 1, atol=1e-5)
+    assert (result.recalibrated != result.prediction.probabilities).any()
 
 
 def test_a_higher_level_is_promised_a_wider_interval_up_to_what_the_cases_allow(a_case, model):
@@ -129,9 +129,9 @@ def test_an_empty_segment_is_rejected_and_its_group_has_no_interval(a_case, mode
     facts = api.estimate_uncertainty(a_case, model)
     assert all(report.volume_interval_ml for report in facts.reports)
     calibration = load_calibration(model)
-    way, labels = calibration.ways[0], facts.prediction.labels.array.copy()
+    way, labels = calibration.samplers[0], facts.prediction.labels.array.copy()
     labels[labels == 1] = 0
-    found = facts_of(a_case, labels, facts.mended, facts.prediction.probabilities, None, model.spec)
+    found = facts_of(a_case, labels, facts.recalibrated, facts.prediction.probabilities, None, model.spec)
     reports = segment_reports(labels, facts.maps["predictive_entropy"].values, found, model.spec, calibration, way, 0.9, False)
     assert (reports[0].verdict, reports[0].expected_dice, reports[0].volume_interval_ml) == ("reject", None, None)
     assert reports[0].flags == ("empty",)
@@ -170,7 +170,7 @@ def test_promises_of_a_model_without_calibration_are_refused(tiny_bundle):
 
 def test_a_way_that_was_not_calibrated_says_so(a_case, model):
     result = api.estimate_uncertainty(a_case, model, sampler="deep-supervision")
-    assert not result.calibrated and result.mended is None
+    assert not result.calibrated and result.recalibrated is None
     assert "was not calibrated for deep-supervision with 3 samples, so there are no intervals, verdicts or probabilities" in result.notes[0]
 
 

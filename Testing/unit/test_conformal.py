@@ -1,10 +1,10 @@
-"""Promises that are kept: coverage over many draws, and what cannot be promised."""
+"""Guarantees that hold: coverage over many draws, and what cannot be promised."""
 
 import numpy as np
 import pytest
 
 from deepseg.errors import UncertaintyError
-from deepseg.uncertainty.conformal import VolumeScores, conformal_quantile, conformal_range
+from deepseg.uncertainty.conformal import ContourScores, VolumeScores, conformal_quantile, conformal_range, contour_thresholds
 
 
 @pytest.mark.parametrize(("count", "level"), [(31, 0.9), (31, 0.8), (10, 0.8), (99, 0.95), (9, 0.9)])
@@ -24,7 +24,7 @@ def test_a_range_covers_a_new_case_as_often_as_stated(count, level):
     assert level - 0.02 < covered < level + 1 / (count + 1) + 0.02
 
 
-def test_volume_intervals_take_a_bias_out_and_keep_their_promise():
+def test_volume_intervals_take_a_bias_out_and_hold_as_stated():
     rng = np.random.default_rng(3)
     covered, widths = [], []
     for _ in range(1500):
@@ -69,6 +69,27 @@ def test_a_quantile_is_one_of_the_scores():
     assert conformal_quantile(range(1, 32), 0.9) == 29
 
 
-def test_a_case_without_the_segment_has_no_ratio():
+def test_thresholds_of_contours_are_those_that_hold_95_per_cent():
+    """By hand: probabilities 0.99, 0.98, ... 0.00; the segment is the first 40 voxels but the third, and the voxel at 0.10."""
+    probabilities = np.arange(99, -1, -1).reshape(10, 10) / 100
+    present = np.zeros(100, bool)
+    present[:40] = True
+    present[[2, 89]] = [False, True]
+    outer, inner = contour_thresholds(probabilities, present.reshape(10, 10))
+    # Of its 40 voxels 38 lie at 0.61 or above. Of the first 41 voxels 39 are its own, of the first 42 no longer 95 %.
+    assert (outer, inner) == (pytest.approx(0.61), pytest.approx(0.59))
+    assert present[probabilities.ravel() >= outer].sum() == 38
+    assert present[probabilities.ravel() >= inner].mean() > 0.95 > present[probabilities.ravel() >= inner - 0.01].mean()
+
+
+def test_nine_of_ten_contours_hold_at_90_per_cent():
+    scores = ContourScores(outer=tuple(n / 10 for n in range(1, 10)), inner=tuple(n / 10 for n in range(1, 10)))
+    assert scores.thresholds(0.9) == (pytest.approx(0.9), pytest.approx(0.1))
+    assert scores.thresholds(0.5) == (pytest.approx(0.5), pytest.approx(0.5))
+
+
+def test_a_case_without_the_segment_has_no_score():
     with pytest.raises(UncertaintyError, match="lacks the segment"):
         VolumeScores.of([1.0, 0.0], [1.0, 1.0])
+    with pytest.raises(UncertaintyError, match="lacks the segment"):
+        contour_thresholds(np.ones(3), np.zeros(3, bool))

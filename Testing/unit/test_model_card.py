@@ -111,15 +111,15 @@ def test_what_can_be_read_of_a_damaged_model_is_told(a_copy):
 
 def test_reliability_is_that_of_the_calibration_file():
     model = api.load_model("hippocampus-mr")
-    way = load_calibration(model).ways[0]
+    way = load_calibration(model).samplers[0]
     curves = api.reliability(model)
     assert curves == api.reliability(model.folder) == api.reliability("hippocampus-mr")
     methods = ("none", way.method)
     assert [(curve.label, curve.method) for curve in curves] == [(label.name, method) for label in model.spec.labels for method in methods]
     for curve in curves:
         figures = way.figures["curves"][curve.label][curve.method]
-        assert (list(curve.promised), list(curve.observed), curve.cases) == (figures["promised"], figures["observed"], 31)
-        assert list(curve.promised) == sorted(curve.promised)
+        assert (list(curve.predicted), list(curve.observed), curve.cases) == (figures["promised"], figures["observed"], 31)
+        assert list(curve.predicted) == sorted(curve.predicted)
 
 
 def test_a_damaged_calibration_tells_no_reliability(a_copy):

@@ -25,7 +25,7 @@ def test_true_probabilities_have_no_error_of_calibration():
         assert len(found.count) == 15
 
 
-def test_the_error_of_what_promises_too_much_is_the_gap():
+def test_the_error_of_what_is_too_confident_is_the_gap():
     present = np.arange(1000) % 2 == 0
     assert Reliability.of(np.full(1000, 0.8), present).expected_error == pytest.approx(0.3, abs=0.02)
     certain = np.where(present, 1.0, 0.0)
@@ -51,6 +51,6 @@ def test_bins_of_equal_width_hold_what_lies_between_their_edges():
     present = np.array([False, False, True, False, True, True])
     found = Reliability.of(probabilities, present, bins=10, equal_mass=False)
     assert found.count.tolist() == [2, 3, 1]
-    np.testing.assert_allclose(found.promised, [0.03, 0.56, 0.99])
+    np.testing.assert_allclose(found.predicted, [0.03, 0.56, 0.99])
     np.testing.assert_allclose(found.observed, [0, 2 / 3, 1])
     assert found.expected_error == pytest.approx((2 * 0.03 + 3 * (2 / 3 - 0.56) + 0.01) / 6)

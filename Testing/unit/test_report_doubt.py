@@ -55,7 +55,7 @@ def test_two_sides_become_one_section(a_case):
     assert both.told == doubt.told, "what both sides say is said once"
 
 
-def test_a_promise_that_is_kept_lies_on_the_diagonal():
+def test_perfect_calibration_lies_on_the_diagonal():
     picture = reliability_diagram(
         {"none": {"promised": [0.2, 0.8], "observed": [0.1, 0.6]}, "learned map": {"promised": [0.2, 0.8], "observed": [0.2, 0.8]}}
     )

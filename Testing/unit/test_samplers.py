@@ -1,4 +1,4 @@
-"""Every registered way of sampling on real (tiny) models: what it needs, what it gives, and that a seed gives the same again."""
+"""Every registered sampler on real (tiny) models: what it needs, what it gives, and that a seed gives the same again."""
 
 from dataclasses import replace
 
@@ -156,7 +156,7 @@ def test_probabilities_without_noise_are_the_mean_over_it(deviation):
 
 
 WRONG = {
-    "an unknown sampler": ({"sampler": "guess"}, "There is no way of sampling named 'guess'; there are single-pass, "),
+    "an unknown sampler": ({"sampler": "guess"}, "There is no sampler named 'guess'; there are single-pass, "),
     "dropout without dropout": ({"sampler": "dropout"}, "The network of the model tiny was trained without dropout"),
     "an ensemble of one": ({"sampler": "ensemble"}, "The model tiny has one network; an ensemble needs at least two"),
     "no coarser heads": ({"sampler": "deep-supervision"}, "has no heads of deep supervision"),

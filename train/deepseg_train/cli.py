@@ -12,10 +12,12 @@ from deepseg import api
 
 COMMANDS = ("check", "plan", "split", "fit", "search", "reproduce", "export", "calibrate", "evaluate", "compare", "shift", "variants")
 BAD_INPUT = 2
+_GO_ON = ("fit", "search")
+"""Commands that go on where they were stopped."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code: 2 for whatever the user can mend."""
+    """Run the command line; returns the exit code: 2 for errors the user can fix."""
     options = _parser().parse_args(arguments)
     try:
         return options.run(options) or 0
@@ -23,14 +25,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"deepseg-train: {error}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
-        print("deepseg-train: stopped; `fit` and `search` go on with the same command.", file=sys.stderr)
+        print(f"deepseg-train: stopped{'; the same command goes on' if options.command in _GO_ON else ''}.", file=sys.stderr)
         return 130
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("deepseg-train", description="Train, evaluate and export models for DeepSeg.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('deepseg-train')}, deepseg {api.__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     for name in COMMANDS:
         importlib.import_module(f"deepseg_train.commands.{name}").add(commands)
     return parser

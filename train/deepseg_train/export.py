@@ -23,7 +23,8 @@ from deepseg_train.errors import ConfigError
 from deepseg_train.evaluation import evaluate_cases, summarise, table, write_rows
 from deepseg_train.evaluation.card import licence_text, model_card
 from deepseg_train.losses import LossSettings
-from deepseg_train.training.run_folder import BEST, CONFIG, DATA, SPLIT, VERSIONS, minutes_of, open_finished, seen_by
+from deepseg_train.training.run_folder import BEST, CONFIG, DATA, SPLIT, VERSIONS, end_of, open_finished
+from deepseg_train.training.run_inputs import seen_by
 
 
 def export(runs: Sequence[Path], data: Path, folder: Path) -> api.ModelBundle:
@@ -83,7 +84,7 @@ def measured_on(cases: Sequence[Case], seen: Seen) -> str:
         how = f"not used in this training; which images {', '.join(seen.untold)} was trained on is not known"
     else:
         how = "not used in training"
-    return f"Test cases of the committed split ({patients} patients, {how})."
+    return f"Test cases of the run's split ({patients} patients, {how})."
 
 
 def _save(folder: Path, spec: api.ModelSpec, members: dict[str, dict[str, torch.Tensor]]) -> api.ModelBundle:
@@ -96,13 +97,15 @@ def _weights(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
 
 
 def _of_run(config: TrainConfig, run: Path, checkpoint: dict[str, Any]) -> dict[str, Any]:
+    end = end_of(run)
+    ended = f"; ended after epoch {end.epochs}: {end.stopped}" if end.stopped else ""
     averaged = f"exponential moving average ({config.training.ema_decay})" if config.training.ema_decay else "of the last step"
     found = {
         "seed": config.training.seed,
         "started from": _model(config.start_from, run, "start_from") if config.start_from else "random weights",
-        "epochs": f"best of validation at epoch {checkpoint['epoch'] + 1} of {config.training.epochs}",
+        "epochs": f"best of validation at epoch {checkpoint['epoch'] + 1} of {config.training.epochs}{ended}",
         "steps": checkpoint["global_step"],
-        "minutes of training": f"{minutes_of(run):.0f}",
+        "minutes of training": f"{end.seconds / 60:.0f}",
         "loss": loss_in_words(config.loss),
         "weights": f"{averaged}, stored as float16",
         "versions": ", ".join(f"{name} {number}" for name, number in json.loads((run / VERSIONS).read_text(encoding="utf-8")).items()),

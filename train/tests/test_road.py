@@ -1,6 +1,7 @@
 """The whole road on a small dataset, as a user goes it: fit, kill, go on, export, evaluate."""
 
 import csv
+import json
 import re
 import shutil
 import signal
@@ -10,16 +11,15 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from deepseg import api
 from deepseg.golden import check_golden
-from deepseg.networks import build_network
 from deepseg_train.cli import main
 from deepseg_train.data import open_dataset
 from deepseg_train.errors import ConfigError
 from deepseg_train.export import export
-from deepseg_train.training.start import start_from
 
 
 def words(*arguments: object) -> list[str]:
@@ -40,10 +40,23 @@ def epochs_logged(logs: Path) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def finished_run(msd_folder, small_config, tmp_path_factory) -> Path:
+def road_config(small_config, tmp_path_factory) -> Path:
+    """The small config with all that is random in a run: dropout, mixup, and a process that makes the patches."""
+    config = yaml.safe_load(small_config.read_text(encoding="utf-8"))
+    config["model"]["network"]["kwargs"]["dropout"] = 0.2
+    config["augmentation"]["mixup"] = {"probability": 0.5}
+    config["training"]["workers"] = 1
+    config["split"] = str(small_config.parent / config["split"])
+    path = tmp_path_factory.mktemp("road") / "ball.yaml"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished_run(msd_folder, road_config, tmp_path_factory) -> Path:
     """A run that was killed after some epochs and then finished by the same command."""
     run = tmp_path_factory.mktemp("runs") / "ball"
-    fit = command("fit", "--config", small_config, "--data", msd_folder, "-o", run)
+    fit = command("fit", "--config", road_config, "--data", msd_folder, "-o", run)
     first = subprocess.Popen(fit, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not ((run / "checkpoints" / "last.ckpt").exists() and epochs_logged(run / "logs" / "version_0")) and time.monotonic() < deadline:
@@ -86,9 +99,9 @@ def test_a_finished_run_is_drawn(finished_run):
     assert (finished_run / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_finished_run_stays_as_it_is(finished_run, small_config, msd_folder, capsys):
+def test_a_finished_run_stays_as_it_is(finished_run, road_config, msd_folder, capsys):
     before = (finished_run / "checkpoints" / "last.ckpt").read_bytes()
-    assert main(words("fit", "--config", small_config, "--data", msd_folder, "-o", finished_run)) == 0
+    assert main(words("fit", "--config", road_config, "--data", msd_folder, "-o", finished_run)) == 0
     assert "is finished" in capsys.readouterr().out
     assert (finished_run / "checkpoints" / "last.ckpt").read_bytes() == before
 
@@ -104,7 +117,7 @@ def test_a_changed_file_is_noticed(finished_run, msd_folder, tmp_path, capsys):
 def test_an_exported_model_segments_what_it_learned(finished_run, exported, msd_folder, tmp_path):
     model = exported
     bundle = api.load_model(model)
-    assert bundle.spec.metrics["what"] == "Test cases of the committed split (2 patients, not used in training)."
+    assert bundle.spec.metrics["what"] == "Test cases of the run's split (2 patients, not used in training)."
     # Six cases to train on and one that is watched, an image each.
     assert "- training images: 7 files, known by their SHA-256" in (model / "docs" / "README.md").read_text(encoding="utf-8")
     assert check_golden(bundle) < 1e-3
@@ -120,9 +133,9 @@ def test_an_exported_model_segments_what_it_learned(finished_run, exported, msd_
     assert len(rows.read_text(encoding="utf-8").splitlines()) == 1 + 2 * 2
 
 
-def test_a_run_folder_of_another_config_is_refused(finished_run, msd_folder, small_config, tmp_path, capsys):
+def test_a_run_folder_of_another_config_is_refused(finished_run, msd_folder, road_config, tmp_path, capsys):
     other = tmp_path / "other.yaml"
-    other.write_text(small_config.read_text(encoding="utf-8").replace("seed: 2026", "seed: 7"), encoding="utf-8")
+    other.write_text(road_config.read_text(encoding="utf-8").replace("seed: 2026", "seed: 7"), encoding="utf-8")
     assert main(words("fit", "--config", other, "--data", msd_folder, "-o", finished_run)) == 2
     assert "another config" in capsys.readouterr().err
 
@@ -133,7 +146,7 @@ def test_an_existing_model_folder_is_never_overwritten(finished_run, msd_folder,
 
 
 def changed(config_path: Path, to: Path, **training: object) -> dict:
-    """Write the small config with other training settings to `to`; returns what was written."""
+    """Write the config with other training settings to `to`; returns what was written."""
     config = yaml.safe_load(config_path.read_text(encoding="utf-8"))
     config["training"] |= training
     config["split"] = str(config_path.parent / config["split"])
@@ -141,8 +154,8 @@ def changed(config_path: Path, to: Path, **training: object) -> dict:
     return config
 
 
-def test_a_trained_model_is_gone_on_with_and_learns_its_noise(exported, small_config, msd_folder, tmp_path):
-    config = changed(small_config, tmp_path / "noise.yaml", epochs=2)
+def test_a_trained_model_is_gone_on_with_and_learns_its_noise(exported, road_config, msd_folder, tmp_path):
+    config = changed(road_config, tmp_path / "noise.yaml", epochs=2)
     config["model"]["network"]["name"] = "HeteroscedasticDynUNet"
     config["start_from"] = str(exported)
     (tmp_path / "noise.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
@@ -159,25 +172,41 @@ def test_a_trained_model_is_gone_on_with_and_learns_its_noise(exported, small_co
     assert noisy.maps["predictive_entropy"].values.max() > 0.1
 
 
-def test_runs_that_differ_in_their_seed_alone_make_an_ensemble(finished_run, small_config, msd_folder, tmp_path):
-    fit = command("fit", "--config", small_config, "--data", msd_folder, "-o", tmp_path / "run", "--set", "training.seed=7")
+@pytest.fixture(scope="module")
+def ensemble(finished_run, road_config, msd_folder, tmp_path_factory) -> api.ModelBundle:
+    folder = tmp_path_factory.mktemp("ensemble")
+    fit = command("fit", "--config", road_config, "--data", msd_folder, "-o", folder / "run", "--set", "training.seed=7")
     subprocess.run(fit, capture_output=True, check=True)
-    bundle = export([finished_run, tmp_path / "run"], msd_folder, tmp_path / "model")
-    assert list(bundle.spec.weights) == ["member-0.safetensors", "member-1.safetensors"]
-    assert bundle.spec.provenance["seed"] == "2026, 7"
-    volume, _ = open_dataset(msd_folder).cases[0].read(bundle.spec)
-    assert api.estimate_uncertainty(volume, bundle, sampler="ensemble").samples == 2
+    return export([finished_run, folder / "run"], msd_folder, folder / "model")
 
 
-def test_a_start_that_does_not_fit_is_one_clear_sentence():
-    network = build_network("BasicUNet", {"in_channels": 1, "out_channels": 2, "features": [4, 4, 8, 8, 8, 4]})
-    with pytest.raises(ConfigError, match=r"No weight of the model hippocampus-mr fits the network"):
-        start_from(network, "hippocampus-mr")
-    with pytest.raises(ConfigError, match=r"cannot start from the model nowhere"):
-        start_from(network, "nowhere")
+def test_runs_that_differ_in_their_seed_alone_make_an_ensemble(ensemble, msd_folder):
+    assert list(ensemble.spec.weights) == ["member-0.safetensors", "member-1.safetensors"]
+    assert ensemble.spec.provenance["seed"] == "2026, 7"
+    first, second = (ensemble.build_network(member).state_dict() for member in range(2))
+    assert all(not torch.equal(first[name], second[name]) for name in first)
+    volume, _ = open_dataset(msd_folder).cases[0].read(ensemble.spec)
+    assert api.estimate_uncertainty(volume, ensemble, sampler="ensemble").samples == 2
 
 
-def test_runs_of_two_models_make_no_ensemble(finished_run, small_config, msd_folder, tmp_path):
+def test_a_student_of_an_ensemble_tells_its_teacher_and_the_images_of_both(ensemble, road_config, msd_folder, tmp_path):
+    """The teacher knows two training cases that the student has not seen."""
+    config = changed(road_config, tmp_path / "student.yaml", epochs=2)
+    split = json.loads(Path(config["split"]).read_text(encoding="utf-8"))
+    split["parts"]["train"] = split["parts"]["train"][:4]
+    (tmp_path / "split.json").write_text(json.dumps(split), encoding="utf-8")
+    config |= {"split": "split.json", "distillation": {"teacher": str(ensemble.folder), "weight": 0.25}}
+    (tmp_path / "student.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    fit = command("fit", "--config", tmp_path / "student.yaml", "--data", msd_folder, "-o", tmp_path / "run")
+    subprocess.run(fit, capture_output=True, check=True)
+    made = export([tmp_path / "run"], msd_folder, tmp_path / "model").spec.provenance
+    assert made["teacher"] == f"model ({ensemble.sha256[:12]}), 25% of the loss"
+    assert made["training images"] == ensemble.spec.provenance["training images"]
+    assert len(made["training images"]["files"]) == 7
+    assert made["split"].startswith("4 train, ")
+
+
+def test_runs_of_two_models_make_no_ensemble(finished_run, road_config, msd_folder, tmp_path):
     other = tmp_path / "run"
     (other / "checkpoints").mkdir(parents=True)
     for name in ("split.json", "finished.json", "checkpoints/best.ckpt"):

@@ -28,13 +28,13 @@ Curve = tuple[str, Sequence[float], Sequence[float], tuple[float, float, float],
 
 
 def write_reliability(scene: vtkMRMLScene, curves: Sequence[ReliabilityCurve], segmentation: vtkMRMLSegmentationNode) -> vtkMRMLPlotChartNode:
-    """How often the model is right where it says so many per cent, on held-out cases; dashed: before its probabilities were mended."""
+    """How often the model is right where it says so many per cent, on held-out cases; dashed: before recalibration."""
     labels = list(dict.fromkeys(curve.label for curve in curves))
     lines: list[Curve] = [(_("perfect"), (0.0, 1.0), (0.0, 1.0), _GREY, True)]
     for curve in curves:
         raw = curve.method == "none"
         title = _("{label}, as the network says").format(label=curve.label) if raw else curve.label
-        lines.append((title, curve.promised, curve.observed, _COLORS[labels.index(curve.label) % len(_COLORS)], raw))
+        lines.append((title, curve.predicted, curve.observed, _COLORS[labels.index(curve.label) % len(_COLORS)], raw))
     cases = max((curve.cases for curve in curves), default=0)
     texts = (_("Reliability on {count} held-out cases").format(count=cases), _("predicted probability"), _("share that was right"))
     return _write(scene, RELIABILITY, texts, lines, segmentation)

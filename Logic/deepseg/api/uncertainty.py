@@ -32,7 +32,7 @@ def estimate_uncertainty(
         sampler: key of `deepseg.uncertainty.samplers.SAMPLERS`; None: the way the model was calibrated for, else test-time augmentation.
         samples: how many are drawn; None: as many as the model was calibrated for, else as are usual.
         seed: what they are drawn from; the same seed gives the same maps on the same computer.
-        level: share of new cases that intervals are to hold; 0.9 where None and this way of sampling was calibrated.
+        level: share of new cases that intervals are to hold; 0.9 where None and this sampler was calibrated.
         device: key of the only device to run on, as `list_devices` gives them; None: the fastest with memory enough.
 
     Returns:
@@ -94,7 +94,7 @@ def contours(result: Uncertainty, bundle: ModelBundle, level: float = 0.9) -> La
         Labels that overlap, on the volume's own grid.
 
     Raises:
-        UncertaintyError: the model was not calibrated for this way of sampling, or the level cannot be promised.
+        UncertaintyError: the model was not calibrated for this sampler, or the level cannot be promised.
     """
     from deepseg.uncertainty import contours as drawing
     from deepseg.uncertainty.calibration import load_calibration

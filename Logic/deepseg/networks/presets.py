@@ -155,6 +155,11 @@ def _basic_unet(task: Task) -> dict[str, Any]:
     return {**task.common, "features": [32, 32, 64, 128, 256, 32]}
 
 
+def _basic_unet_plus_plus(task: Task) -> dict[str, Any]:
+    """Without deep supervision the heads of the shallower U-Nets, which are there all the same, would get no gradient."""
+    return {**_basic_unet(task), "deep_supervision": True}
+
+
 def _flexible_unet(task: Task) -> dict[str, Any]:
     task.require(32)
     return {**task.common, "backbone": "efficientnet-b0"}
@@ -230,7 +235,7 @@ def _lists(entries: Sequence[Sequence[int]]) -> list[list[int]]:
 PRESETS: dict[str, Callable[[Task], dict[str, Any]]] = {
     "AttentionUnet": _attention_unet,
     "BasicUNet": _basic_unet,
-    "BasicUNetPlusPlus": _basic_unet,
+    "BasicUNetPlusPlus": _basic_unet_plus_plus,
     "ChannelDropoutDynUNet": _channel_dropout_dynunet,
     "DiNTS": _dints,
     "DynUNet": _dynunet,

@@ -16,7 +16,7 @@ from deepseg.restoring import label_codes
 from deepseg.results import Finding, Prediction, SegmentReport, Uncertainty, UncertaintyMap
 from deepseg.spec import ModelSpec
 from deepseg.staleness import SEGMENTS, segments_sha256
-from deepseg.uncertainty.calibration import Calibration, WayCalibration
+from deepseg.uncertainty.calibration import Calibration, SamplerCalibration
 from deepseg.uncertainty.facts import facts_of
 from deepseg.uncertainty.measures import ERROR_PROBABILITY, MEASURES, Measure, Tally, largest_value
 from deepseg.uncertainty.segment_reports import segment_reports
@@ -31,7 +31,7 @@ class Assembly:
 
     Attributes:
         volume, part, where, roi: the image, what of it was segmented, and where that lies.
-        spec, calibration, sampler: of the model, and the way of sampling.
+        spec, calibration, sampler: of the model, and the name of the sampler.
         tally, prepared, deep: what the passes gave.
         seed: what they were drawn from; None where nothing was drawn.
         made_by, notes, tracker: provenance, notes and clock of the run.
@@ -63,20 +63,20 @@ class Assembly:
         return array, mean
 
     def uncertainty(self, level: float = USUAL_LEVEL) -> Uncertainty:
-        """All of it, with intervals that hold so large a share of new cases where this way of sampling was calibrated.
+        """All of it, with intervals that hold for so large a share of new cases where this sampler was calibrated.
 
         Raises:
             UncertaintyError: the level cannot be promised.
         """
         spec, tally, geometry = self.spec, self.tally, self.volume.geometry
-        way = self.calibration.of(self.sampler, tally.count) if self.calibration else None
+        calibrated = self.calibration.of(self.sampler, tally.count) if self.calibration else None
         array, mean = self.answer()
-        mended = way.recalibration.apply(torch.from_numpy(mean), spec.overlapping).numpy() if way else None
+        recalibrated = calibrated.recalibration.apply(torch.from_numpy(mean), spec.overlapping).numpy() if calibrated else None
         measured = {name: self._on_part(tally.measure(name)[None])[0] for name in MEASURES}
-        reports, findings = self._said(array, mean, mended, measured["predictive_entropy"], way, level)
+        reports, findings = self._said(array, mean, recalibrated, measured["predictive_entropy"], calibrated, level)
         maps = {name: self._map(name, MEASURES[name], values) for name, values in measured.items()}
-        if mended is not None:
-            wrong = _error_probability(array, mended, spec.overlapping)
+        if recalibrated is not None:
+            wrong = _error_probability(array, recalibrated, spec.overlapping)
             maps["error_probability"] = self._map("error_probability", ERROR_PROBABILITY, wrong)
         labels = LabelMap(labels_in_whole(array, self.roi, self.where, geometry), geometry, spec.labels, self.made_by, spec.overlapping)
         made_by = {**self.made_by, SEGMENTS: segments_sha256(labels)}
@@ -93,17 +93,23 @@ class Assembly:
             self.seed,
             reports,
             findings,
-            way is not None,
-            None if mended is None else self._whole(mended),
-            (promise(spec, self.calibration, way, self.sampler, tally.count, level, bool(findings)),),
+            calibrated is not None,
+            None if recalibrated is None else self._whole(recalibrated),
+            (promise(spec, self.calibration, calibrated, self.sampler, tally.count, level, bool(findings)),),
         )
 
     def _said(
-        self, array: np.ndarray, mean: np.ndarray, mended: np.ndarray | None, entropy: np.ndarray, way: WayCalibration | None, level: float
+        self,
+        array: np.ndarray,
+        mean: np.ndarray,
+        recalibrated: np.ndarray | None,
+        entropy: np.ndarray,
+        calibrated: SamplerCalibration | None,
+        level: float,
     ) -> tuple[tuple[SegmentReport, ...], tuple[Finding, ...]]:
-        facts = facts_of(self.part, array, mean if mended is None else mended, mean, self.deep, self.spec)
+        facts = facts_of(self.part, array, mean if recalibrated is None else recalibrated, mean, self.deep, self.spec)
         findings = tuple(self.calibration.guard.after(facts, self.spec)) if self.calibration else ()
-        return segment_reports(array, entropy, facts, self.spec, self.calibration, way, level, bool(findings)), findings
+        return segment_reports(array, entropy, facts, self.spec, self.calibration, calibrated, level, bool(findings)), findings
 
     def _map(self, name: str, measure: Measure, values: np.ndarray) -> UncertaintyMap:
         largest = 1.0 if measure is ERROR_PROBABILITY else largest_value(name, self.spec.channel_count, self.spec.overlapping)
@@ -123,28 +129,28 @@ class Assembly:
 
 
 def promise(
-    spec: ModelSpec, calibration: Calibration | None, way: WayCalibration | None, sampler: str, samples: int, level: float, unusual: bool
+    spec: ModelSpec, calibration: Calibration | None, calibrated: SamplerCalibration | None, sampler: str, samples: int, level: float, unusual: bool
 ) -> str:
     """What the figures mean, in a sentence or two."""
     if calibration is None:
         return f"The model {spec.id} was not calibrated: its maps rank voxels by doubt, they say nothing of how often it is wrong."
-    if way is None:
-        ways = ", ".join(f"{way.sampler} with {way.samples}" for way in calibration.ways)
+    if calibrated is None:
+        known = ", ".join(f"{item.sampler} with {item.samples}" for item in calibration.samplers)
         return (
             f"The model {spec.id} was not calibrated for {sampler} with {samples} samples, so there are no intervals, verdicts or probabilities, "
-            f"and regions are only ranked. It was for: {ways}."
+            f"and regions are only ranked. It was for: {known}."
         )
     if unusual:
         return f"This image is unlike the {calibration.cases} calibration cases: no interval of a volume can be promised."
     return (
-        f"Intervals hold for {100 * level:g} % of new cases that come from where the {calibration.cases} calibration cases came from "
-        "(the model's card tells which); for other scanners, diseases or populations nothing is promised."
+        f"For new cases from the same source as the {calibration.cases} calibration cases, {100 * level:g} % of the intervals contain the true "
+        "volume (the model's card names the source); nothing is known of other scanners, diseases or populations."
     )
 
 
-def _error_probability(array: np.ndarray, mended: np.ndarray, overlapping: bool) -> np.ndarray:
+def _error_probability(array: np.ndarray, recalibrated: np.ndarray, overlapping: bool) -> np.ndarray:
     """Probability that a voxel's label is wrong, or where labels may overlap that any of them is at least."""
     if not overlapping:
-        return 1 - np.take_along_axis(mended, array[None].astype(np.intp), 0)[0]
-    present = [(array >> n) & 1 == 1 for n in range(len(mended))]
-    return np.max([np.where(there, 1 - p, p) for there, p in zip(present, mended, strict=True)], axis=0)
+        return 1 - np.take_along_axis(recalibrated, array[None].astype(np.intp), 0)[0]
+    present = [(array >> n) & 1 == 1 for n in range(len(recalibrated))]
+    return np.max([np.where(there, 1 - p, p) for there, p in zip(present, recalibrated, strict=True)], axis=0)

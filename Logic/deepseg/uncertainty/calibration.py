@@ -19,17 +19,18 @@ _SCHEMA = "schemas/deepseg-calibration-1.json"
 
 
 @dataclass(frozen=True, eq=False)
-class WayCalibration:
-    """For one way of sampling.
+class SamplerCalibration:
+    """For one sampler.
 
     Attributes:
-        sampler, samples: the way.
+        sampler, samples: which one, and how many samples it draws.
         method: name of the recalibration, chosen by cross-validation.
-        recalibration: mends the mean probabilities.
+        recalibration: of the mean probabilities.
         volumes: by the name of a segment or of a group of them.
         contours: by label value.
         quality: predicts Dice.
-        figures: errors of calibration before and after by region, label and measure, with intervals; and reliability curves.
+        figures: errors of calibration before and after by region, label and measure, with intervals; and reliability curves, whose predicted
+            probabilities the file calls 'promised'.
     """
 
     sampler: str
@@ -53,7 +54,7 @@ class Calibration:
         layer: module whose answers the guard looks at; None for none.
         groups: label values by the name of what they make up together.
         guard: what is unlike the training images.
-        ways: by way of sampling.
+        samplers: that were calibrated.
     """
 
     data: str
@@ -62,25 +63,25 @@ class Calibration:
     layer: str | None
     groups: dict[str, tuple[int, ...]]
     guard: Guard
-    ways: tuple[WayCalibration, ...]
+    samplers: tuple[SamplerCalibration, ...]
 
-    def of(self, sampler: str, samples: int) -> WayCalibration | None:
-        """For a way of sampling; None where it was not calibrated."""
-        return next((way for way in self.ways if (way.sampler, way.samples) == (sampler, samples)), None)
+    def of(self, sampler: str, samples: int) -> SamplerCalibration | None:
+        """For a sampler; None where it was not calibrated."""
+        return next((item for item in self.samplers if (item.sampler, item.samples) == (sampler, samples)), None)
 
     def to_json(self) -> dict[str, Any]:
-        ways = [
+        samplers = [
             {
-                **{name: getattr(way, name) for name in ("sampler", "samples", "method", "figures")},
-                "recalibration": way.recalibration.to_json(),
-                "volumes": {name: asdict(scores) for name, scores in way.volumes.items()},
-                "contours": {str(value): asdict(scores) for value, scores in way.contours.items()},
-                "quality": way.quality.to_json(),
+                **{name: getattr(item, name) for name in ("sampler", "samples", "method", "figures")},
+                "recalibration": item.recalibration.to_json(),
+                "volumes": {name: asdict(scores) for name, scores in item.volumes.items()},
+                "contours": {str(value): asdict(scores) for value, scores in item.contours.items()},
+                "quality": item.quality.to_json(),
             }
-            for way in self.ways
+            for item in self.samplers
         ]
         told = {name: getattr(self, name) for name in ("data", "cases", "weights", "layer", "groups")}
-        return {"schema_version": 1, **told, "guard": self.guard.to_json(), "ways": ways}
+        return {"schema_version": 1, **told, "guard": self.guard.to_json(), "ways": samplers}
 
     @staticmethod
     def from_json(section: Any, source: str) -> Calibration:
@@ -93,19 +94,19 @@ class Calibration:
 
         try:
             _validator()(section)
-            ways = tuple(
-                WayCalibration(
-                    **{name: way[name] for name in ("sampler", "samples", "method", "figures")},
-                    recalibration=recalibration_from_json(way["recalibration"]),
-                    volumes={name: VolumeScores(tuple(scores["log_ratios"])) for name, scores in way["volumes"].items()},
-                    contours={int(value): ContourScores(tuple(s["outer"]), tuple(s["inner"])) for value, s in way["contours"].items()},
-                    quality=QualityPredictor.from_json(way["quality"]),
+            samplers = tuple(
+                SamplerCalibration(
+                    **{name: item[name] for name in ("sampler", "samples", "method", "figures")},
+                    recalibration=recalibration_from_json(item["recalibration"]),
+                    volumes={name: VolumeScores(tuple(scores["log_ratios"])) for name, scores in item["volumes"].items()},
+                    contours={int(value): ContourScores(tuple(s["outer"]), tuple(s["inner"])) for value, s in item["contours"].items()},
+                    quality=QualityPredictor.from_json(item["quality"]),
                 )
-                for way in section["ways"]
+                for item in section["ways"]
             )
             groups = {name: tuple(values) for name, values in section["groups"].items()}
             told = {name: section[name] for name in ("data", "cases", "weights", "layer")}
-            return Calibration(**told, groups=groups, guard=Guard.from_json(section["guard"]), ways=ways)
+            return Calibration(**told, groups=groups, guard=Guard.from_json(section["guard"]), samplers=samplers)
         except (fastjsonschema.JsonSchemaException, TypeError, ValueError, KeyError) as error:
             raise ModelError(f"{source} is damaged or from a newer DeepSeg ({str(error)[:200]}). Get the model again.") from error
 

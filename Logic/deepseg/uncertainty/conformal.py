@@ -1,7 +1,15 @@
 """Intervals that hold at a stated rate, by conformal prediction (Vovk et al. 2005; Angelopoulos and Bates 2023, arXiv:2107.07511).
 
-The promise: for a new case that comes from where the calibration cases came from, the interval contains the truth with at least the stated
-probability, on average over calibration sets and cases. It says nothing for other scanners, diseases or populations.
+The guarantee: for a new case from the same source as the calibration cases, the interval contains the truth with at least the stated probability, on
+average over calibration sets and cases. It says nothing about other scanners, diseases or populations. It needs scores that are exchangeable with the
+new case's, as those of cases are on which nothing was fitted.
+
+The recalibration, however, is fitted on the calibration cases. `deepseg-train calibrate` therefore cross-fits: each case is scored with a
+recalibration fitted to the other folds, as a new case is scored with one that has not seen it. This is cross-conformal prediction (Vovk 2015,
+doi:10.1007/s10472-013-9368-4), except that a new case is scored with the fit to all cases instead of with each fold's. With each fold's fit (CV+;
+Barber et al. 2021, doi:10.1214/20-AOS1965) at most 2 a + sqrt(2 / n) of new cases would be missed, for a nominal miss rate a and n cases, whatever
+the data. With the single fit that bound does not apply: the stated rate holds as far as leaving out a fold hardly changes the fit (stability, ibid.).
+`Testing/benchmarks/guarantees.py` measures the rate. Which method of recalibration is used is chosen with all cases, which no theorem here covers.
 """
 
 from __future__ import annotations
@@ -85,7 +93,7 @@ class VolumeScores:
     """How far volumes of calibration cases were off, for one segment.
 
     Attributes:
-        log_ratios: ln(true / estimated) of each; the model was fitted on none of these cases.
+        log_ratios: ln(true / estimated) of each, estimated by a model and a recalibration that were not fitted on that case.
     """
 
     log_ratios: tuple[float, ...]
@@ -112,41 +120,48 @@ class VolumeScores:
 
 
 CONTOUR_SHARE = 0.95
-"""An outer contour promises to hold so much of the segment, an inner one that so much of it belongs to the segment: single stray voxels of a
-reference would else blow up the one and empty the other."""
+"""So much of the segment is to lie inside its outer contour, and so much of what is inside its inner contour is to be the segment's: single stray
+voxels of a reference would else blow up the one and empty the other."""
 
 
 @dataclass(frozen=True)
 class ContourScores:
-    """At which probabilities contours of calibration cases would have kept their promise, for one segment.
+    """At which probabilities contours of calibration cases would have been right, for one segment; see `contour_thresholds`.
 
     Attributes:
-        outer: of each case the largest threshold on the mended probability above which `CONTOUR_SHARE` of the true segment lies.
-        inner: of each case the smallest threshold above which `CONTOUR_SHARE` of what lies there is truly the segment's.
+        outer: threshold of each case's outer contour.
+        inner: threshold of each case's inner contour.
     """
 
     outer: tuple[float, ...]
     inner: tuple[float, ...]
 
-    @staticmethod
-    def of(probabilities: Sequence[np.ndarray], present: Sequence[np.ndarray]) -> ContourScores:
-        """From mended probabilities and true masks of cases, each of one shape.
-
-        Raises:
-            UncertaintyError: a case lacks the segment.
-        """
-        if not all(mask.any() for mask in present):
-            raise UncertaintyError("A calibration case lacks the segment; contours need cases that have it.")
-        pairs = [(p.ravel(), mask.ravel()) for p, mask in zip(probabilities, present, strict=True)]
-        return ContourScores(tuple(_outer(*pair) for pair in pairs), tuple(_inner(*pair) for pair in pairs))
-
     def thresholds(self, level: float) -> tuple[float, float]:
-        """Thresholds for the inner and the outer contour of a new case, each of which keeps its promise with at least the probability `level`.
+        """Thresholds for the inner and the outer contour of a new case, each of which is right with at least the probability `level`.
 
         Raises:
             UncertaintyError: that level cannot be promised.
         """
         return conformal_quantile(self.inner, level), -conformal_quantile([-score for score in self.outer], level)
+
+
+def contour_thresholds(probabilities: np.ndarray, present: np.ndarray) -> tuple[float, float]:
+    """Thresholds that would have been right for one case.
+
+    Args:
+        probabilities: of the segment, recalibrated, of any shape.
+        present: where it truly is, bool, of the same shape.
+
+    Returns:
+        Of the outer contour the largest threshold above which `CONTOUR_SHARE` of the true segment lies; of the inner contour the smallest above which
+        `CONTOUR_SHARE` of what lies there is truly the segment's.
+
+    Raises:
+        UncertaintyError: the case lacks the segment.
+    """
+    if not present.any():
+        raise UncertaintyError("A calibration case lacks the segment; contours need cases that have it.")
+    return _outer(probabilities.ravel(), present.ravel()), _inner(probabilities.ravel(), present.ravel())
 
 
 def _outer(probabilities: np.ndarray, present: np.ndarray) -> float:

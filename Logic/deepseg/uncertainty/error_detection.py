@@ -30,8 +30,3 @@ def aurc(doubt: np.ndarray, wrong: np.ndarray) -> float:
     mean = np.bincount(place, wrong) / count
     errors = np.repeat(mean, count).cumsum()
     return float((errors / np.arange(1, len(errors) + 1)).mean())
-
-
-def best_aurc(wrong: np.ndarray) -> float:
-    """What an oracle reaches, which doubts every error more than anything right."""
-    return aurc(wrong.astype(float), wrong)

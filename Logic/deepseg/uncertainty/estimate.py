@@ -134,11 +134,11 @@ def way_of(bundle: ModelBundle, calibration: Calibration | None, sampler: str | 
         UncertaintyError: the sampler is unknown or cannot work with this model, or not with so many samples.
     """
     if sampler is None:
-        # The way the model was calibrated for in the first place.
-        sampler = calibration.ways[0].sampler if calibration else USUAL_SAMPLER
+        # The sampler the model was calibrated for in the first place.
+        sampler = calibration.samplers[0].sampler if calibration else USUAL_SAMPLER
     chosen = sampler_named(sampler)
     if samples is None:
-        usual = [way.samples for way in calibration.ways if way.sampler == sampler] if calibration else []
+        usual = [item.samples for item in calibration.samplers if item.sampler == sampler] if calibration else []
         samples = usual[0] if usual else chosen.samples
     count = samples
     chosen.refuse_unfit(bundle.spec, blank_network(bundle.spec), count)
@@ -152,7 +152,7 @@ def forecast(geometry: Geometry, bundle: ModelBundle, sampler: str | None = None
 
 
 def _extent(spec: ModelSpec, sampler: Sampler, count: int) -> Extent:
-    """How many passes of all members, and in each voxel what lies there at the end: probabilities as they are and mended, sums, and the maps."""
+    """How many passes of all members, and what is held of each voxel at the end: probabilities, raw and recalibrated, sums and maps."""
     passes = sampler.passes(spec, count, 0, spec.spacing_mm)
     members = max(len(spec.weights), 1)
     kept = 4 * (4 * spec.channel_count + 2 * len(MEASURES))

@@ -50,8 +50,8 @@ class SegmentFacts:
 
     Attributes:
         volume_ml: of the segment as it is given.
-        likeliest_volume_ml: of the voxels for which the mended probabilities make it the likeliest.
-        expected_dice: what Dice would be on average if every voxel were right with its mended probability, 0..1.
+        likeliest_volume_ml: of the voxels for which the recalibrated probabilities make it the likeliest.
+        expected_dice: what Dice would be on average if every voxel were right with its recalibrated probability, 0..1.
         raw_expected_dice: the same by the probabilities as the network gave them.
         band_entropy: mean entropy of its probability against its absence within two voxels of its surface, in nats.
         roughness: voxels at its surface over its voxels to the power of 2/3.
@@ -73,8 +73,8 @@ class SegmentFacts:
     doubtful: float
 
     @staticmethod
-    def of(mask: np.ndarray, likeliest: np.ndarray, mended: np.ndarray, raw: np.ndarray, geometry: Geometry) -> SegmentFacts:
-        """Of masks (I, J, K), as the model gives it and by mended probabilities, and the segment's probabilities (I, J, K)."""
+    def of(mask: np.ndarray, likeliest: np.ndarray, recalibrated: np.ndarray, raw: np.ndarray, geometry: Geometry) -> SegmentFacts:
+        """Of masks (I, J, K), as the model gives it and by recalibrated probabilities, and the segment's probabilities (I, J, K)."""
         import SimpleITK as sitk
 
         count = int(mask.sum())
@@ -87,14 +87,14 @@ class SegmentFacts:
         return SegmentFacts(
             count * geometry.voxel_volume_ml,
             int(likeliest.sum()) * geometry.voxel_volume_ml,
-            _expected_dice(mask, mended),
+            _expected_dice(mask, recalibrated),
             _expected_dice(mask, raw),
-            float(_entropy(mended[band]).mean()) if band.any() else float(np.log(2)),
+            float(_entropy(recalibrated[band]).mean()) if band.any() else float(np.log(2)),
             float(surface.sum()) / max(count, 1) ** (2 / 3),
             int(sitk.GetArrayFromImage(sitk.ConnectedComponent(image, True)).max()),
             tuple(map(float, extent)),
             _on_faces(mask) / max(count, 1),
-            float(((mended > 0.1) & (mended < 0.9)).sum()) / max(float(mended.sum(dtype=np.float64)), 1.0),
+            float(((recalibrated > 0.1) & (recalibrated < 0.9)).sum()) / max(float(recalibrated.sum(dtype=np.float64)), 1.0),
         )
 
 
@@ -113,13 +113,13 @@ class Facts:
     deep: np.ndarray | None
 
 
-def facts_of(part: Volume, array: np.ndarray, mended: np.ndarray, raw: np.ndarray, deep: np.ndarray | None, spec: ModelSpec) -> Facts:
+def facts_of(part: Volume, array: np.ndarray, recalibrated: np.ndarray, raw: np.ndarray, deep: np.ndarray | None, spec: ModelSpec) -> Facts:
     """Of a volume, its label map (I, J, K), probabilities (L, I, J, K) and deep features, all on the volume's grid."""
-    likeliest = mended > 0.5 if spec.overlapping else np.arange(len(mended))[:, None, None, None] == mended.argmax(0)
+    likeliest = recalibrated > 0.5 if spec.overlapping else np.arange(len(recalibrated))[:, None, None, None] == recalibrated.argmax(0)
     segments = {}
     for label in spec.labels:
         mask, channel = where_any(array, (label.value,), spec.overlapping), label.value - spec.overlapping
-        segments[label.value] = SegmentFacts.of(mask, likeliest[channel], mended[channel], raw[channel], part.geometry)
+        segments[label.value] = SegmentFacts.of(mask, likeliest[channel], recalibrated[channel], raw[channel], part.geometry)
     return Facts(ImageFacts.of(part, spec.orientation), segments, deep)
 
 

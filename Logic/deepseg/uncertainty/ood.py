@@ -148,12 +148,13 @@ def _told(name: str, figures: np.ndarray, check: Check, spec: ModelSpec) -> str:
     if name == "orientation":
         return f"The image's axes are tilted by {figures[0]:.0f} degrees against the body's; the training images' by {check.mean[0]:.0f}."
     if name == "intensities":
-        return f"Dark and bright are distributed unlike in the training images ({', '.join(item.name for item in spec.inputs)})."
+        return f"The intensity distribution differs from that of the training images ({', '.join(item.name for item in spec.inputs)})."
     if name == "sharpness":
         return f"The image is {'noisier or sharper' if figures.mean() > check.mean.mean() else 'smoother'} than the training images."
     if name.startswith("volume of "):
         return f"{name.removeprefix('volume of ')} measures {seen[0]:.2f} mL; in the training images about {usual[0]:.2f} mL."
-    return f"{name.removeprefix('shape of ')} is shaped unlike in the training images: {seen[1] - 1:.0f} pieces, {_by(seen[2:] - 1, 0)} mm."
+    seen_as = f"{seen[1] - 1:.0f} pieces, {_by(seen[2:] - 1, 0)} mm"
+    return f"{name.removeprefix('shape of ')} has an unusual shape compared with the training images: {seen_as}."
 
 
 def _by(numbers: np.ndarray, digits: int) -> str:

@@ -18,7 +18,7 @@ _FURTHEST = 6.0
 
 @dataclass(frozen=True, eq=False)
 class QualityPredictor:
-    """Small networks, averaged, on figures of a segment and its run; fitted on calibration cases as they are and spoilt on purpose.
+    """Small networks, averaged, on figures of a segment and its run; fitted on calibration cases as they are and degraded on purpose.
 
     Attributes:
         deep_center, deep_scale: (D) of the network's features, which come last among the figures; empty where it tells none.
@@ -27,7 +27,7 @@ class QualityPredictor:
         hidden, hidden_bias: (M, H, N) and (M, H).
         output, output_bias: (M, H) and (M).
         doubt: (3) coefficients of the logarithm of the error to expect, by powers of the logit of the predicted Dice.
-        errors: |predicted - true| of cases as they are and spoilt that the fit did not see, divided by the error to expect.
+        errors: |predicted - true| of cases as they are and degraded that the fit did not see, divided by the error to expect.
         accept: predicted Dice from which on a segment may be accepted; None where no threshold could be set.
         reject: predicted Dice below which it should be rejected; None likewise.
         acceptable: true Dice that both are about.
@@ -49,7 +49,7 @@ class QualityPredictor:
     acceptable: float
 
     def predict(self, figures: np.ndarray) -> np.ndarray:
-        """Dice expected of figures (..., P + D): the first is the logit of what the probabilities alone promise, the networks correct it."""
+        """Dice expected of figures (..., P + D): the first is the logit of what the probabilities alone predict, the networks correct it."""
         figures = summarised(figures, self.deep_center, self.deep_scale, self.components)
         normal = ((figures - self.center) / self.scale).clip(-_FURTHEST, _FURTHEST)
         inner = np.tanh(np.einsum("mhn,...n->...mh", self.hidden, normal) + self.hidden_bias)
@@ -61,7 +61,9 @@ class QualityPredictor:
         return np.exp(self.doubt[0] + self.doubt[1] * x + self.doubt[2] * x**2)
 
     def interval(self, predicted: float, level: float) -> tuple[float, float]:
-        """Range of Dice that holds a new case's with at least the probability `level`, if it is spoilt no otherwise than those fitted on were.
+        """Range of Dice that held so large a share of the segments in calibration cases, as they are and degraded, that the fit did not see.
+
+        Segments and copies of one case are alike, and a new image may be degraded otherwise, so this is an estimate without a guarantee.
 
         Raises:
             UncertaintyError: the level cannot be promised from so few cases.

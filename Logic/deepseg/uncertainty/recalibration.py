@@ -1,5 +1,5 @@
-"""Probabilities mended after training, by what held-out cases showed. All of it works on the logarithms of a sampler's mean probabilities, so
-that means over samples are mended as a single answer is.
+"""Recalibration of probabilities after training, learned from held-out cases. All of it works on the logarithms of a sampler's mean
+probabilities, so that means over samples are recalibrated as a single answer is.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _AT_A_TIME = 1 << 20
 
 
 class Recalibration(Protocol):
-    """A way of mending."""
+    """A fitted method of recalibration."""
 
     def apply(self, probabilities: torch.Tensor, overlapping: bool) -> torch.Tensor:
-        """Mended probabilities of float32 (L, ...); `overlapping`: each channel is a label against its absence."""
+        """Recalibrated probabilities of float32 (L, ...); `overlapping`: each channel is a label against its absence."""
 
     def to_json(self) -> dict[str, Any]:
         """JSON types, to be read by `recalibration_from_json`."""
@@ -68,7 +68,7 @@ class LearnedMap:
         return result
 
     def logits(self, logits: torch.Tensor) -> torch.Tensor:
-        """Mended logits of logits (L, N)."""
+        """Recalibrated logits of logits (L, N)."""
         inner = torch.nn.functional.silu(self.hidden @ ((logits.T - self.center) / self.scale).T + self.hidden_bias[:, None])
         return logits + self.output @ inner + self.output_bias[:, None]
 

@@ -20,8 +20,8 @@ def uncertain_regions(result: Uncertainty, smallest_ml: float = SMALLEST_ML) -> 
         result: with probabilities and the map 'margin'.
         smallest_ml: regions below this are left out.
     """
-    measure = "error_probability" if result.mended is not None else "margin"
-    probabilities = result.prediction.probabilities if result.mended is None else result.mended
+    measure = "error_probability" if result.recalibrated is not None else "margin"
+    probabilities = result.prediction.probabilities if result.recalibrated is None else result.recalibrated
     doubt, geometry = result.maps[measure].values, result.prediction.geometry
     labels, voxel_ml = result.prediction.labels.labels, result.prediction.geometry.voxel_volume_ml
     numbers = _numbered(doubt, CONTESTED[measure])

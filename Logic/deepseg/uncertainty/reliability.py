@@ -1,4 +1,4 @@
-"""How well probabilities hold: what they promised against what came true."""
+"""How well probabilities are calibrated: predicted probability against observed frequency."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 
 BINS = 15
+"""Of reliability curves, ECE and ACE."""
 _SMALLEST = 1e-7
 
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """What probabilities promise and what came true, in bins of equal mass (Nguyen and O'Connor 2015, arXiv:1508.05154).
+    """Predicted probability against observed frequency, in bins of equal mass (Nguyen and O'Connor 2015, arXiv:1508.05154).
 
     Attributes:
-        promised: mean probability of each bin.
+        predicted: mean probability of each bin.
         observed: share of its voxels that have the label.
         count: its voxels.
     """
 
-    promised: np.ndarray
+    predicted: np.ndarray
     observed: np.ndarray
     count: np.ndarray
 
@@ -34,18 +35,18 @@ class Reliability:
         edges = np.linspace(0, 1, bins + 1)[1:-1]
         groups = np.array_split(order, bins if equal_mass else np.searchsorted(probabilities.ravel()[order], edges))
         groups = [group for group in groups if len(group)]
-        promised, observed = probabilities.ravel().astype(np.float64), present.ravel().astype(np.float64)
+        predicted, observed = probabilities.ravel().astype(np.float64), present.ravel().astype(np.float64)
         return Reliability(
-            np.array([promised[group].mean() for group in groups]),
+            np.array([predicted[group].mean() for group in groups]),
             np.array([observed[group].mean() for group in groups]),
             np.array([len(group) for group in groups]),
         )
 
     @property
     def expected_error(self) -> float:
-        """The gap between promise and observation, averaged over voxels: ECE in bins of equal width (Guo et al. 2017, arXiv:1706.04599), ACE in
-        bins of equal mass."""
-        return float((np.abs(self.promised - self.observed) * self.count).sum() / self.count.sum())
+        """The gap between predicted probability and observed frequency, averaged over voxels: ECE in bins of equal width (Guo et al. 2017,
+        arXiv:1706.04599), ACE in bins of equal mass."""
+        return float((np.abs(self.predicted - self.observed) * self.count).sum() / self.count.sum())
 
 
 def brier_score(probabilities: np.ndarray, present: np.ndarray) -> float:

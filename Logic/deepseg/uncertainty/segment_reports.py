@@ -9,7 +9,7 @@ import numpy as np
 from deepseg.flags import flags_of
 from deepseg.results import SegmentReport
 from deepseg.spec import ModelSpec
-from deepseg.uncertainty.calibration import Calibration, WayCalibration
+from deepseg.uncertainty.calibration import Calibration, SamplerCalibration
 from deepseg.uncertainty.facts import Facts
 from deepseg.uncertainty.quality import quality_figures
 from deepseg.volume import where_any
@@ -21,7 +21,7 @@ def segment_reports(
     facts: Facts,
     spec: ModelSpec,
     calibration: Calibration | None,
-    way: WayCalibration | None,
+    calibrated: SamplerCalibration | None,
     level: float,
     unusual: bool,
 ) -> tuple[SegmentReport, ...]:
@@ -32,31 +32,31 @@ def segment_reports(
         entropy: predictive entropy (I, J, K).
         facts: of the run.
         spec: the model's.
-        calibration, way: where the model, and this way of sampling, was calibrated.
+        calibration, calibrated: where the model, and this sampler, was calibrated.
         level: share of new cases that intervals are to hold.
         unusual: whether something is unlike the training images, so that nothing is accepted unseen.
 
     Raises:
         UncertaintyError: the level cannot be promised from so few calibration cases.
     """
-    figures = quality_figures(facts, calibration.guard, spec) if calibration and way else {}
+    figures = quality_figures(facts, calibration.guard, spec) if calibration and calibrated else {}
     reports, rejected = [], set()
     for label in spec.labels:
         mask = where_any(array, (label.value,), spec.overlapping)
         expected = low_high = verdict = None
-        if way and mask.any():
-            expected = float(way.quality.predict(figures[label.value]))
-            low_high = way.quality.interval(expected, level)
-        if way:
-            verdict = way.quality.verdict(expected, unusual)
-        interval = None if unusual or verdict == "reject" else _volume_interval(label.name, [label.value], facts, way, level)
+        if calibrated and mask.any():
+            expected = float(calibrated.quality.predict(figures[label.value]))
+            low_high = calibrated.quality.interval(expected, level)
+        if calibrated:
+            verdict = calibrated.quality.verdict(expected, unusual)
+        interval = None if unusual or verdict == "reject" else _volume_interval(label.name, [label.value], facts, calibrated, level)
         if verdict == "reject":
             rejected.add(label.value)
-        reports.append(_report(label.name, [label.value], level, interval, expected, low_high, verdict, mask, entropy, facts, way))
+        reports.append(_report(label.name, [label.value], level, interval, expected, low_high, verdict, mask, entropy, facts, calibrated))
     for name, values in calibration.groups.items() if calibration else ():
         mask = where_any(array, values, spec.overlapping)
-        interval = None if unusual or rejected & set(values) else _volume_interval(name, values, facts, way, level)
-        reports.append(_report(name, values, level, interval, None, None, None, mask, entropy, facts, way))
+        interval = None if unusual or rejected & set(values) else _volume_interval(name, values, facts, calibrated, level)
+        reports.append(_report(name, values, level, interval, None, None, None, mask, entropy, facts, calibrated))
     return tuple(reports)
 
 
@@ -71,16 +71,18 @@ def _report(
     mask: np.ndarray,
     entropy: np.ndarray,
     facts: Facts,
-    way: WayCalibration | None,
+    calibrated: SamplerCalibration | None,
 ) -> SegmentReport:
     mean = float(entropy[mask].mean()) if mask.any() else float("nan")
     volume = sum(facts.segments[value].volume_ml for value in values)
-    likeliest = sum(facts.segments[value].likeliest_volume_ml for value in values) if way else None
+    likeliest = sum(facts.segments[value].likeliest_volume_ml for value in values) if calibrated else None
     return SegmentReport(name, volume, likeliest, level, interval, expected, low_high, verdict, mean, tuple(flags_of(mask)))
 
 
-def _volume_interval(name: str, values: Sequence[int], facts: Facts, way: WayCalibration | None, level: float) -> tuple[float, float] | None:
+def _volume_interval(
+    name: str, values: Sequence[int], facts: Facts, calibrated: SamplerCalibration | None, level: float
+) -> tuple[float, float] | None:
     volume = sum(facts.segments[value].likeliest_volume_ml for value in values)
-    if way is None or name not in way.volumes or volume <= 0:
+    if calibrated is None or name not in calibrated.volumes or volume <= 0:
         return None
-    return way.volumes[name].interval_ml(volume, level)
+    return calibrated.volumes[name].interval_ml(volume, level)

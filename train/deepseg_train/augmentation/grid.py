@@ -7,14 +7,14 @@ from typing import Literal
 
 from deepseg.spec import ModelSpec
 
-Direction = Literal["left_right", "front_back", "head_foot"]
+Direction = Literal["left_right", "anterior_posterior", "superior_inferior"]
 _LETTERS: dict[str, Direction] = {
     "L": "left_right",
     "R": "left_right",
-    "A": "front_back",
-    "P": "front_back",
-    "S": "head_foot",
-    "I": "head_foot",
+    "A": "anterior_posterior",
+    "P": "anterior_posterior",
+    "S": "superior_inferior",
+    "I": "superior_inferior",
 }
 
 

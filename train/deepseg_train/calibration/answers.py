@@ -1,4 +1,4 @@
-"""A model's answers to cases whose truth is known, as they are and spoilt on purpose."""
+"""A model's answers to cases whose truth is known, as they are and degraded on purpose."""
 
 from __future__ import annotations
 
@@ -17,12 +17,10 @@ from deepseg.volume import where_any
 from deepseg_train.calibration.degradations import CROPS, DEGRADATIONS, cropped_target, degraded
 from deepseg_train.data.cases import Case, naming
 
-CLEAN = "as it is"
-
 
 @dataclass(frozen=True)
-class Way:
-    """A way of sampling, and the layer that is listened to; 0 samples are all that there are."""
+class Sampling:
+    """A sampler, and the layer that is listened to; 0 samples are all that there are."""
 
     sampler: str
     samples: int
@@ -34,12 +32,12 @@ class Way:
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class CalibrationAnswer:
     """A model's answer to one image.
 
     Attributes:
         array: label map (I, J, K).
-        mean: mean probabilities (L, I, J, K), not mended.
+        mean: mean probabilities (L, I, J, K), not recalibrated.
         reference: true labels (I, J, K).
         volume: the image.
         deep: of the network.
@@ -54,23 +52,23 @@ class Answer:
     samples: int
 
     @staticmethod
-    def of(case: Case, bundle: api.ModelBundle, way: Way) -> Answer:
+    def of(case: Case, bundle: api.ModelBundle, sampling: Sampling) -> CalibrationAnswer:
         """Run the model on a case as it is.
 
         Raises:
             DatasetError: it cannot be read, or is nothing for the model; the message names it.
         """
         with naming(case):
-            return Answer.to(*case.read(bundle.spec), bundle, way)
+            return CalibrationAnswer.to(*case.read(bundle.spec), bundle, sampling)
 
     @staticmethod
-    def to(volume: api.Volume, reference: api.LabelMap, bundle: api.ModelBundle, way: Way) -> Answer:
+    def to(volume: api.Volume, reference: api.LabelMap, bundle: api.ModelBundle, sampling: Sampling) -> CalibrationAnswer:
         """Run the model."""
-        assembly = assemble(volume, bundle, sampler=way.sampler, samples=way.samples, deep_layer=way.layer)
+        assembly = assemble(volume, bundle, sampler=sampling.sampler, samples=sampling.samples, deep_layer=sampling.layer)
         array, mean = assembly.answer()
-        return Answer(array, mean, reference.array, volume, assembly.deep, assembly.tally.count)
+        return CalibrationAnswer(array, mean, reference.array, volume, assembly.deep, assembly.tally.count)
 
-    def mended(self, recalibration: Recalibration | None, overlapping: bool) -> np.ndarray:
+    def recalibrated(self, recalibration: Recalibration | None, overlapping: bool) -> np.ndarray:
         """Probabilities (L, I, J, K), recalibrated where that is known."""
         return recalibration.apply(torch.from_numpy(self.mean), overlapping).numpy() if recalibration else self.mean
 
@@ -80,7 +78,7 @@ class Answer:
 
     def facts(self, recalibration: Recalibration | None, spec: api.ModelSpec) -> Facts:
         """Figures of the run."""
-        return facts_of(self.volume, self.array, self.mended(recalibration, spec.overlapping), self.mean, self.deep, spec)
+        return facts_of(self.volume, self.array, self.recalibrated(recalibration, spec.overlapping), self.mean, self.deep, spec)
 
     def dice(self, spec: api.ModelSpec) -> dict[int, float]:
         """With the reference by label value; of labels that the reference has."""
@@ -94,20 +92,15 @@ def channels_of(reference: np.ndarray, spec: api.ModelSpec) -> np.ndarray:
     return np.stack([reference == value for value in values])
 
 
-def spoilt(case: Case, spec: api.ModelSpec, seed: int, draws: int | None) -> Iterator[tuple[str, api.Volume, api.LabelMap]]:
-    """One case spoilt in every way, with what was done.
+def degraded_copies(volume: api.Volume, reference: api.LabelMap, seed: int, draws: int | None) -> Iterator[tuple[str, api.Volume, api.LabelMap]]:
+    """One case degraded in every way, one copy after the other, with what was done.
 
     Args:
-        case: which.
-        spec: the model's.
+        volume: the image as it is.
+        reference: its true labels.
         seed: of the random numbers.
         draws: how often in each way, with severities between the mild and the strong one; None: once mildly, once strongly.
-
-    Raises:
-        DatasetError: the case cannot be read; the message names it.
     """
-    with naming(case):
-        volume, reference = case.read(spec)
     rng = np.random.default_rng(seed)
 
     def severities(ends: tuple[float, ...]) -> list[float]:

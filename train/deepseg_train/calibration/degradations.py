@@ -1,4 +1,4 @@
-"""Images spoilt on purpose, by a known amount: what a predictor of quality must have seen, and is judged on."""
+"""Images degraded on purpose, by a known amount: what a predictor of quality must have seen, and is judged on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monai import transforms as mt
 from deepseg.volume import LabelMap, Volume
 
 Degradation = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
-"""Takes one channel, float32 (I, J, K), a severity and random numbers; gives the spoilt channel."""
+"""Takes one channel, float32 (I, J, K), a severity and random numbers; gives the degraded channel."""
 
 
 def _noise(image: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
@@ -51,7 +51,7 @@ def _down_sampling(image: np.ndarray, severity: float, rng: np.random.Generator)
 
 
 def _inversion(image: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
-    """Bright for dark; severity is the share of it, of which less than half only weakens the contrast."""
+    """Bright for dark; severity is the blend weight of the inverted image; below 0.5 contrast is reduced but not inverted."""
     return (1 - severity) * image + severity * (image.max() + image.min() - image)
 
 
@@ -63,14 +63,14 @@ DEGRADATIONS: dict[str, tuple[Degradation, tuple[float, ...]]] = {
     "down-sampling": (_down_sampling, (2.0, 3.0)),
     "intensity inversion": (_inversion, (1.0,)),
 }
-"""Each with a mild and a strong severity."""
+"""Each with a mild and a strong severity; of inversion there is one."""
 
 CROPS = (0.15, 0.35)
 """Shares of the labelled structure's length that 'cropped target' cuts away."""
 
 
 def degraded(volume: Volume, name: str, severity: float, rng: np.random.Generator) -> Volume:
-    """The volume spoilt in every channel; `name` is a key of `DEGRADATIONS`."""
+    """The volume degraded in every channel; `name` is a key of `DEGRADATIONS`."""
     change, _ = DEGRADATIONS[name]
     return replace(volume, array=np.stack([change(channel, severity, rng).astype(np.float32) for channel in volume.array]))
 

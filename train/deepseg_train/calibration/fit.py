@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -50,17 +51,39 @@ METHODS: dict[str, Callable[[Voxels, bool], Recalibration]] = {
 }
 
 
-def cross_validated(method: str, cases: Sequence[Voxels], overlapping: bool, folds: int = 5) -> float:
-    """Mean negative log-likelihood, in nats, of voxels of cases that a fit by `method` did not see."""
-    folds = min(folds, len(cases))
-    total = weight = 0.0
+FOLDS = 5
+"""Case n belongs to fold n modulo their number."""
+
+
+@dataclass(frozen=True, eq=False)
+class CrossFit:
+    """One method, fitted once without each fold of the cases.
+
+    Attributes:
+        fits: by fold.
+        score: mean negative log-likelihood, in nats, of the voxels of all cases, each by the fit that did not see its case.
+    """
+
+    fits: tuple[Recalibration, ...]
+    score: float
+
+    def without(self, case: int) -> Recalibration:
+        """The fit that saw neither a case, by its number, nor the others of its fold."""
+        return self.fits[case % len(self.fits)]
+
+
+def cross_fit(method: str, cases: Sequence[Voxels], overlapping: bool) -> CrossFit:
+    """Fit without each fold in turn; `method` is a key of `METHODS`."""
+    folds = min(FOLDS, len(cases))
+    fits, total, weight = [], 0.0, 0.0
     for fold in range(folds):
         rest = Voxels.together([case for n, case in enumerate(cases) if n % folds != fold])
         held = Voxels.together([case for n, case in enumerate(cases) if n % folds == fold])
-        mended = METHODS[method](rest, overlapping).apply(held.probabilities, overlapping)
-        total += float(_negative_log_likelihood(as_logits(mended, overlapping), held, overlapping) * held.weights.sum())
+        fits.append(METHODS[method](rest, overlapping))
+        logits = as_logits(fits[-1].apply(held.probabilities, overlapping), overlapping)
+        total += float(_negative_log_likelihood(logits, held, overlapping) * held.weights.sum())
         weight += float(held.weights.sum())
-    return total / weight
+    return CrossFit(tuple(fits), total / weight)
 
 
 def _fit_temperatures(voxels: Voxels, overlapping: bool, count: int) -> Temperature:

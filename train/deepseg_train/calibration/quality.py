@@ -1,8 +1,9 @@
-"""Fitting the predictor of Dice, on calibration cases as they are and spoilt on purpose."""
+"""Fitting the predictor of Dice, on calibration cases as they are and degraded on purpose."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,11 +12,12 @@ from deepseg.spec import ModelSpec
 from deepseg.uncertainty.facts import Facts
 from deepseg.uncertainty.ood import Guard
 from deepseg.uncertainty.quality import QualityPredictor, quality_figures, summarised
+from deepseg_train.calibration.fit import FOLDS
 
 ACCEPTABLE = 0.8
 """Dice from which on a segment counts as good."""
 _COMPONENTS = 24
-_MEMBERS, _HIDDEN, _STEPS, _FOLDS = 8, 24, 1200, 5
+_MEMBERS, _HIDDEN, _STEPS = 8, 24, 1200
 _RATE, _DECAY = 0.02, 2e-3
 _NOISE = 0.5
 """Deviation of what is added to the figures at each step, in their own: the cases are few, and their figures must not be learnt by heart."""
@@ -25,48 +27,54 @@ _SURE = 0.95
 """Share of accepted segments that are good, and of rejected ones that are not, among cases the fit did not see."""
 
 
+Row = tuple[np.ndarray, float]
+"""A segment's figures (N) and its true Dice."""
+
+
+def quality_rows(facts: Facts, dice: dict[int, float], guard: Guard, spec: ModelSpec) -> list[Row]:
+    """The segments of one image that are not empty.
+
+    Args:
+        facts: of the run.
+        dice: true Dice by label value; of labels that the reference has.
+        guard: the model's.
+        spec: the model's.
+    """
+    figures = quality_figures(facts, guard, spec)
+    return [(figures[value], true) for value, true in dice.items() if facts.segments[value].volume_ml > 0]
+
+
+@dataclass(frozen=True, eq=False)
 class Rows:
-    """Segments of images, as they are and spoilt: their figures, their true Dice, and the number of the case each is from."""
+    """Segments of images, as they are and degraded.
 
-    def __init__(self, guard: Guard, spec: ModelSpec) -> None:
-        self._guard, self._spec = guard, spec
-        self._figures: list[np.ndarray] = []
-        self._true: list[float] = []
-        self._cases: list[int] = []
-        self.deep = len(guard.deep.mean) if guard.deep else 0
-        """How many of the figures, the last ones, are the network's features."""
+    Attributes:
+        figures: (R, N).
+        true: (R) their true Dice.
+        cases: (R) the number of the case each is from.
+        deep: how many of the figures, the last ones, are the network's features.
+    """
 
-    def add(self, facts: Facts, dice: dict[int, float], case: int) -> None:
-        """The segments of one run that are not empty, with their true Dice by label value."""
-        figures = quality_figures(facts, self._guard, self._spec)
-        for value, true in dice.items():
-            if facts.segments[value].volume_ml > 0:
-                self._figures.append(figures[value])
-                self._true.append(true)
-                self._cases.append(case)
+    figures: np.ndarray
+    true: np.ndarray
+    cases: np.ndarray
+    deep: int
 
-    @property
-    def figures(self) -> np.ndarray:
-        """(R, N)."""
-        return np.array(self._figures)
-
-    @property
-    def true(self) -> np.ndarray:
-        """(R)."""
-        return np.array(self._true)
-
-    @property
-    def cases(self) -> np.ndarray:
-        """(R)."""
-        return np.array(self._cases)
+    @staticmethod
+    def of(by_case: Sequence[Sequence[Row]], guard: Guard) -> Rows:
+        """From the rows of each case."""
+        rows = [(figures, true, case) for case, own in enumerate(by_case) for figures, true in own]
+        figures, true, cases = (np.array(part) for part in zip(*rows, strict=True)) if rows else (np.empty(0),) * 3
+        return Rows(figures, true, cases, len(guard.deep.mean) if guard.deep else 0)
 
 
 def fit_quality(held: Rows, trained: Rows, acceptable: float = ACCEPTABLE) -> QualityPredictor:
-    """Fit on held-out cases as they are and spoilt, and on spoilt ones of those that the model was trained on, which are more in number.
+    """Fit on held-out cases as they are and degraded, and on degraded ones of those that the model was trained on, which are more in number.
 
-    Errors and thresholds come from cross-validation over the held-out cases; the predictor itself from all of them.
+    Errors and thresholds come from cross-validation over the held-out cases, in the folds of `deepseg_train.calibration.fit.cross_fit`; the predictor
+    itself from all of them.
     """
-    figures, true, folds = held.figures, held.true, held.cases % _FOLDS
+    figures, true, folds = held.figures, held.true, held.cases % FOLDS
 
     def fitted(kept: np.ndarray) -> QualityPredictor:
         if not len(trained.true):
@@ -88,7 +96,7 @@ def fit_quality(held: Rows, trained: Rows, acceptable: float = ACCEPTABLE) -> Qu
 
 
 def _fit_networks(figures: np.ndarray, true: np.ndarray, seen: np.ndarray, deep: int, acceptable: float) -> QualityPredictor:
-    """Networks from several seeds; absolute errors, so that the few that cannot be foretold count no more than they are off.
+    """Networks from several seeds; absolute errors, so that the few that cannot be predicted count no more than they are off.
 
     On images of training cases (`seen`, (R)) the model does better than on others: that is learnt as a figure of its own, which nobody else has.
     """

@@ -10,23 +10,23 @@ from deepseg.uncertainty.samplers import sampler_named
 from deepseg_train.errors import DatasetError
 
 
-def ways_of(texts: Sequence[str], bundle: api.ModelBundle) -> list[tuple[str, int]]:
+def samplers_of(texts: Sequence[str], bundle: api.ModelBundle) -> list[tuple[str, int]]:
     """Ways of sampling from 'SAMPLER' or 'SAMPLER:SAMPLES'.
 
     Raises:
         UncertaintyError: there is no such sampler, or it cannot work with this model or so many samples.
         DatasetError: the number is none.
     """
-    network, ways = blank_network(bundle.spec), []
+    network, samplers = blank_network(bundle.spec), []
     for text in texts:
         name, _, number = text.partition(":")
         sampler = sampler_named(name)
         if number and not number.isdecimal():
-            raise DatasetError(f"--ways {text}: expected a number of samples after the colon, for example augmentation:2.")
+            raise DatasetError(f"--samplers {text}: expected a number of samples after the colon, for example augmentation:2.")
         samples = int(number) if number else sampler.samples
         sampler.refuse_unfit(bundle.spec, network, samples)
-        ways.append((name, samples))
-    return ways
+        samplers.append((name, samples))
+    return samplers
 
 
 def groups_of(given: Sequence[Sequence[str]], spec: api.ModelSpec) -> dict[str, tuple[int, ...]]:

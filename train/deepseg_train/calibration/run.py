@@ -3,57 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from deepseg import api
 from deepseg.bundle_writer import add_calibration
-from deepseg.uncertainty.calibration import Calibration, WayCalibration
+from deepseg.uncertainty.calibration import Calibration, SamplerCalibration
 from deepseg.uncertainty.conformal import ContourScores, VolumeScores
 from deepseg.uncertainty.deep_features import deepest_layer
 from deepseg.uncertainty.facts import Facts
 from deepseg.uncertainty.ood import Guard
 from deepseg.uncertainty.recalibration import Recalibration
-from deepseg_train.calibration.answers import Answer, Way, spoilt
-from deepseg_train.calibration.figures import figures, promises_of
-from deepseg_train.calibration.fit import METHODS, cross_validated
+from deepseg_train.calibration.answers import CalibrationAnswer, Sampling, degraded_copies
+from deepseg_train.calibration.case_scores import CaseScores, case_scores
+from deepseg_train.calibration.figures import figures
+from deepseg_train.calibration.fit import METHODS, CrossFit, cross_fit
 from deepseg_train.calibration.guard import fit_guard
-from deepseg_train.calibration.quality import Rows, fit_quality
+from deepseg_train.calibration.quality import Row, Rows, fit_quality, quality_rows
+from deepseg_train.calibration.region_sums import region_sums
 from deepseg_train.calibration.tables import told
 from deepseg_train.calibration.voxels import Voxels
-from deepseg_train.data import Case, open_dataset
+from deepseg_train.data import Case
 from deepseg_train.data.cases import naming, refuse_overlapping
 from deepseg_train.errors import DatasetError
 
 LEAST_CASES, LEAST_TRAINED = 10, 4
-DRAWS, TRAINING_DRAWS = 3, 1
-"""How often each held-out case is spoilt in each way, and each training case."""
+TRAINING_DRAWS = 1
+"""How often each training case is degraded in each way."""
 
 
 def calibrate(
     bundle: api.ModelBundle,
-    data: Path,
+    about: str,
     split: dict[str, list[Case]],
-    ways: Sequence[tuple[str, int]],
+    samplers: Sequence[tuple[str, int]],
     groups: dict[str, tuple[int, ...]],
     output: Path,
 ) -> api.ModelBundle:
-    """Calibrate each way of sampling on the split's part 'calibrate', measure it on its part 'test', and write the model with what was learnt.
+    """Calibrate each sampler on the split's part 'calibrate', measure it on its part 'test', and write the model with what was learnt.
 
     Args:
         bundle: the model; its network was fitted on the split's part 'train' and on neither of the others.
-        data: the dataset's folder.
+        about: what the dataset is, in words, for the model's card.
         split: cases by part; of each patient to calibrate and to measure on the first case is taken.
-        ways: samplers and numbers of samples.
+        samplers: names and numbers of samples.
         groups: label values by the name of what they make up together.
         output: the new model's folder; must not exist.
 
     Raises:
         DatasetError: the model's labels may overlap, there are too few cases, or there is one that cannot be read or has nothing to be learnt from.
-        UncertaintyError: a way cannot work with this model.
+        UncertaintyError: a sampler cannot work with this model.
         OutputError: the folder exists or cannot be written.
     """
     refuse_overlapping(bundle.spec)
@@ -70,14 +71,12 @@ def calibrate(
     # What an earlier calibration says, perhaps of other weights, plays no part.
     bundle = replace(bundle, spec=replace(bundle.spec, calibration_sha256=""))
     layer, fitted, guard = deepest_layer(bundle.spec), [], None
-    for sampler, samples in ways:
-        way = Way(sampler, samples, layer)
-        method, recalibration, all_methods = _recalibration(bundle, held, way)
+    for name, samples in samplers:
+        sampling = Sampling(name, samples, layer)
         if guard is None:
-            guard = _guard(bundle, split, way, recalibration)
-        fitted.append(_calibrated(bundle, split, way, method, recalibration, all_methods, groups, guard))
-    source = open_dataset(data).about
-    calibration = Calibration(source, len(held), bundle.spec.weights, layer if guard.deep else None, groups, guard, tuple(fitted))
+            guard = _guard(bundle, split, sampling)
+        fitted.append(_calibrated(bundle, split, sampling, groups, guard))
+    calibration = Calibration(about, len(held), bundle.spec.weights, layer if guard.deep else None, groups, guard, tuple(fitted))
     return add_calibration(bundle, calibration.to_json(), output, told(calibration))
 
 
@@ -85,114 +84,108 @@ def _one_of_each_patient(cases: Sequence[Case]) -> list[Case]:
     return list({case.patient: case for case in reversed(cases)}.values())[::-1]
 
 
-def _recalibration(bundle: api.ModelBundle, cases: list[Case], way: Way) -> tuple[str, Recalibration, dict[str, Recalibration]]:
-    """The method that foretells unseen cases best, its fit to all, and the fits of all methods."""
-    spec, voxels = bundle.spec, []
-    for n, case in enumerate(tqdm(cases, desc=f"{way.title}: probabilities", unit="case")):
-        answer = Answer.of(case, bundle, way)
-        voxels.append(Voxels.of_case(answer.mean, answer.target(spec), n))
-    scores = {method: cross_validated(method, voxels, spec.overlapping) for method in METHODS}
-    print("  cross-validated NLL over the image: " + ", ".join(f"{method} {score:.5f}" for method, score in scores.items()))
-    chosen, together = min(scores, key=scores.get), Voxels.together(voxels)
-    fits = {method: fit(together, spec.overlapping) for method, fit in METHODS.items()}
-    return chosen, fits[chosen], fits
-
-
-def _guard(bundle: api.ModelBundle, split: dict[str, list[Case]], way: Way, recalibration: Recalibration) -> Guard:
+def _guard(bundle: api.ModelBundle, split: dict[str, list[Case]], sampling: Sampling) -> Guard:
     def facts_of(part: str) -> list[Facts]:
         bar = tqdm(split[part], desc=f"what is usual: {part}", unit="case")
-        return [Answer.of(case, bundle, way).facts(recalibration, bundle.spec) for case in bar]
+        # None of the figures that the guard looks at depends on the recalibration.
+        return [CalibrationAnswer.of(case, bundle, sampling).facts(None, bundle.spec) for case in bar]
 
     return fit_guard(facts_of("train"), facts_of("calibrate"), bundle.spec)
 
 
 def _calibrated(
-    bundle: api.ModelBundle,
-    split: dict[str, list[Case]],
-    way: Way,
-    method: str,
-    recalibration: Recalibration,
-    methods: dict[str, Recalibration],
-    groups: dict[str, tuple[int, ...]],
-    guard: Guard,
-) -> WayCalibration:
-    spec = bundle.spec
+    bundle: api.ModelBundle, split: dict[str, list[Case]], sampling: Sampling, groups: dict[str, tuple[int, ...]], guard: Guard
+) -> SamplerCalibration:
+    spec, held = bundle.spec, split["calibrate"]
+    fits = _fits(bundle, held, sampling)
     segments = {**{label.name: (label.value,) for label in spec.labels}, **groups}
-    true, likeliest = {name: [] for name in segments}, {name: [] for name in segments}
-    contours = {label.value: ([], []) for label in spec.labels}
-    rows = Rows(guard, spec)
-    for n, case in enumerate(tqdm(split["calibrate"], desc=f"{way.title}: volumes and quality", unit="case")):
-        with naming(case):
-            images = [("", *case.read(spec)), *spoilt(case, spec, n, DRAWS)]
-        for place, (_, volume, reference) in enumerate(images):
-            with naming(case):
-                answer = Answer.to(volume, reference, bundle, way)
-            facts = answer.facts(recalibration, spec)
-            rows.add(facts, answer.dice(spec), n)
-            if place:
-                continue
-            mended = answer.mended(recalibration, spec.overlapping)
-            for name, values in segments.items():
-                true[name].append(float(np.isin(answer.reference, values).sum()) * volume.geometry.voxel_volume_ml)
-                likeliest[name].append(sum(facts.segments[value].likeliest_volume_ml for value in values))
-            for value, (probabilities, present) in contours.items():
-                keep = np.s_[value - spec.overlapping]
-                probabilities.append(mended[keep])
-                present.append(answer.reference == value)
+    bar = tqdm(held, desc=f"{sampling.title}: volumes and quality", unit="case")
+    scores = [case_scores(case, n, bundle, sampling, fits.cross.without(n), segments, guard) for n, case in enumerate(bar)]
+    rows = Rows.of([case.quality for case in scores], guard)
     if not len(rows.true):
         raise DatasetError(
-            f"In none of the {len(split['calibrate'])} cases to calibrate on ({split['calibrate'][0].name}, ...) does the model find a label that is "
-            "there. Calibrate on cases that have labels, or train further."
+            f"In none of the {len(held)} cases to calibrate on ({held[0].name}, ...) does the model find a label that is there. Calibrate on cases "
+            "that have labels, or train further."
         )
-    return WayCalibration(
-        way.sampler,
-        answer.samples,
-        method,
-        recalibration,
-        _volume_scores(true, likeliest),
-        _contour_scores(contours),
-        fit_quality(rows, _spoilt_training(bundle, split["train"], way, recalibration, guard)),
-        _figures(bundle, split["test"], way, method, methods),
+    volumes, contours = _volume_scores(scores), _contour_scores(scores)
+    quality = fit_quality(rows, Rows.of(_degraded_training(bundle, split["train"], sampling, fits.used, guard), guard))
+    return SamplerCalibration(
+        sampling.sampler, fits.samples, fits.method, fits.used, volumes, contours, quality, _figures(bundle, split["test"], sampling, fits)
     )
 
 
-def _spoilt_training(bundle: api.ModelBundle, cases: list[Case], way: Way, recalibration: Recalibration, guard: Guard) -> Rows:
-    """Segments of training cases, spoilt; as they are the model does better on them than on others."""
-    rows = Rows(guard, bundle.spec)
-    for n, case in enumerate(tqdm(cases, desc=f"{way.title}: quality of spoilt training images", unit="case")):
-        for _, volume, reference in spoilt(case, bundle.spec, len(cases) + n, TRAINING_DRAWS):
-            with naming(case):
-                answer = Answer.to(volume, reference, bundle, way)
-            rows.add(answer.facts(recalibration, bundle.spec), answer.dice(bundle.spec), n)
-    return rows
+@dataclass(frozen=True, eq=False)
+class _Fits:
+    """Recalibrations of one sampler.
+
+    Attributes:
+        method: the one that predicts unseen cases best.
+        of_methods: fits of all methods to all cases.
+        cross: the method's fits without each fold.
+        samples: how many the sampler draws.
+    """
+
+    method: str
+    of_methods: dict[str, Recalibration]
+    cross: CrossFit
+    samples: int
+
+    @property
+    def used(self) -> Recalibration:
+        """The one that the model will use."""
+        return self.of_methods[self.method]
 
 
-def _volume_scores(true: dict[str, list[float]], likeliest: dict[str, list[float]]) -> dict[str, VolumeScores]:
-    """Of segments that enough cases have, in truth and by the model; of the others nothing is promised."""
-    scores = {}
-    for name in true:
-        pairs = [pair for pair in zip(true[name], likeliest[name], strict=True) if min(pair) > 0]
-        if len(pairs) >= LEAST_CASES:
-            scores[name] = VolumeScores.of(*zip(*pairs, strict=True))
-    return scores
+def _fits(bundle: api.ModelBundle, cases: list[Case], sampling: Sampling) -> _Fits:
+    spec, voxels = bundle.spec, []
+    for n, case in enumerate(tqdm(cases, desc=f"{sampling.title}: probabilities", unit="case")):
+        answer = CalibrationAnswer.of(case, bundle, sampling)
+        voxels.append(Voxels.of_case(answer.mean, answer.target(spec), n))
+    crossed = {method: cross_fit(method, voxels, spec.overlapping) for method in METHODS}
+    print("  cross-validated NLL over the image: " + ", ".join(f"{method} {cross.score:.5f}" for method, cross in crossed.items()))
+    chosen, together = min(crossed, key=lambda method: crossed[method].score), Voxels.together(voxels)
+    fits = {method: fit(together, spec.overlapping) for method, fit in METHODS.items()}
+    return _Fits(chosen, fits, crossed[chosen], answer.samples)
 
 
-def _contour_scores(contours: dict[int, tuple[list[np.ndarray], list[np.ndarray]]]) -> dict[int, ContourScores]:
-    """Likewise."""
-    scores = {}
-    for value, pairs in contours.items():
-        kept = [(probabilities, present) for probabilities, present in zip(*pairs, strict=True) if present.any()]
-        if len(kept) >= LEAST_CASES:
-            scores[value] = ContourScores.of(*zip(*kept, strict=True))
-    return scores
-
-
-def _figures(bundle: api.ModelBundle, cases: list[Case], way: Way, chosen: str, methods: dict[str, Recalibration]) -> dict:
+def _degraded_training(bundle: api.ModelBundle, cases: list[Case], sampling: Sampling, recalibration: Recalibration, guard: Guard) -> list[list[Row]]:
+    """Segments of degraded training cases; as they are the model does better on them than on others."""
     spec, found = bundle.spec, []
-    for case in tqdm(cases, desc=f"{way.title}: figures on unseen cases", unit="case"):
-        answer = Answer.of(case, bundle, way)
-        mended = {"none": answer.mean, **{name: answer.mended(fit, spec.overlapping) for name, fit in methods.items()}}
-        channel = {label.name: label.value - spec.overlapping for label in spec.labels}
-        target = answer.target(spec)
-        found.append({name: promises_of({way: p[n] for way, p in mended.items()}, target[n]) for name, n in channel.items()})
-    return figures(found, chosen) if found else {}
+    for n, case in enumerate(tqdm(cases, desc=f"{sampling.title}: quality of degraded training images", unit="case")):
+        rows: list[Row] = []
+        with naming(case):
+            for _, *image in degraded_copies(*case.read(spec), len(cases) + n, TRAINING_DRAWS):
+                answer = CalibrationAnswer.to(*image, bundle, sampling)
+                rows += quality_rows(answer.facts(recalibration, spec), answer.dice(spec), guard, spec)
+        found.append(rows)
+    return found
+
+
+def _volume_scores(scores: Sequence[CaseScores]) -> dict[str, VolumeScores]:
+    """Of segments that enough cases have, in truth and by the model; the others get no interval."""
+    found = {}
+    for name in scores[0].volumes:
+        pairs = [case.volumes[name] for case in scores if min(case.volumes[name]) > 0]
+        if len(pairs) >= LEAST_CASES:
+            found[name] = VolumeScores.of(*zip(*pairs, strict=True))
+    return found
+
+
+def _contour_scores(scores: Sequence[CaseScores]) -> dict[int, ContourScores]:
+    """Likewise."""
+    found = {}
+    for value in sorted({value for case in scores for value in case.contours}):
+        pairs = [case.contours[value] for case in scores if value in case.contours]
+        if len(pairs) >= LEAST_CASES:
+            found[value] = ContourScores(*zip(*pairs, strict=True))
+    return found
+
+
+def _figures(bundle: api.ModelBundle, cases: list[Case], sampling: Sampling, fits: _Fits) -> dict:
+    spec, found = bundle.spec, []
+    for case in tqdm(cases, desc=f"{sampling.title}: figures on unseen cases", unit="case"):
+        answer = CalibrationAnswer.of(case, bundle, sampling)
+        methods = {"none": answer.mean, **{name: answer.recalibrated(fit, spec.overlapping) for name, fit in fits.of_methods.items()}}
+        target, channel = answer.target(spec), {label.name: label.value - spec.overlapping for label in spec.labels}
+        found.append({name: region_sums({method: p[n] for method, p in methods.items()}, target[n]) for name, n in channel.items()})
+    return figures(found, fits.method) if found else {}

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 _DECIDED = 0.999
-_UNDECIDED_KEPT, _DECIDED_KEPT = 30_000, 5_000
-"""At most, of each case."""
+KEPT = (30_000, 5_000)
+"""At most, of each case: voxels in doubt, and voxels beyond doubt."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,15 +28,15 @@ class Voxels:
     weights: torch.Tensor
 
     @staticmethod
-    def of_case(probabilities: np.ndarray, target: np.ndarray, seed: int) -> Voxels:
-        """Of one case's float32 (L, I, J, K) and bool (L, I, J, K)."""
+    def of_case(probabilities: np.ndarray, target: np.ndarray, seed: int, kept: tuple[int, int] = KEPT) -> Voxels:
+        """Of one case's float32 (L, I, J, K) and bool (L, I, J, K), at most `kept` in doubt and beyond it."""
         flat, truth = torch.from_numpy(probabilities).flatten(1), torch.from_numpy(target).flatten(1)
         decided = (torch.maximum(flat, 1 - flat) > _DECIDED).all(0).numpy()
         rng, chosen, weights = np.random.default_rng(seed), [], []
-        for group, most in ((np.flatnonzero(~decided), _UNDECIDED_KEPT), (np.flatnonzero(decided), _DECIDED_KEPT)):
-            kept = rng.choice(group, min(most, len(group)), replace=False)
-            chosen.append(kept)
-            weights.append(np.full(len(kept), len(group) / max(len(kept), 1), np.float32))
+        for group, most in zip((np.flatnonzero(~decided), np.flatnonzero(decided)), kept, strict=True):
+            drawn = rng.choice(group, min(most, len(group)), replace=False)
+            chosen.append(drawn)
+            weights.append(np.full(len(drawn), len(group) / max(len(drawn), 1), np.float32))
         where = torch.from_numpy(np.concatenate(chosen))
         return Voxels(flat[:, where], truth[:, where], torch.from_numpy(np.concatenate(weights)))
 

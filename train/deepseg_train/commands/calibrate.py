@@ -20,7 +20,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--data", type=Path, required=True, help="dataset: a folder in MSD, nnU-Net or BIDS layout, or a CSV file")
     parser.add_argument("--split", type=Path, required=True, help="the split file it was trained with")
     parser.add_argument(
-        "--ways",
+        "--samplers",
         nargs="+",
         default=["single-pass", "deep-supervision", "augmentation:2"],
         help="as SAMPLER or SAMPLER:SAMPLES (default: %(default)s)",
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> None:
     from deepseg import api
     from deepseg.bundle_writer import refuse_existing
     from deepseg.uncertainty.calibration import load_calibration
-    from deepseg_train.calibration.request import groups_of, ways_of
+    from deepseg_train.calibration.request import groups_of, samplers_of
     from deepseg_train.calibration.run import calibrate
     from deepseg_train.calibration.tables import told
     from deepseg_train.data import open_dataset
@@ -45,20 +45,23 @@ def run(options: argparse.Namespace) -> None:
 
     refuse_existing(options.output)
     bundle = api.load_model(options.model)
-    ways, groups = ways_of(options.ways, bundle), groups_of(options.group, bundle.spec)
+    samplers, groups = samplers_of(options.samplers, bundle), groups_of(options.group, bundle.spec)
     dataset = open_dataset(options.data)
     split = load_split(options.split, dataset.cases)
     _refuse_seen(bundle, split)
-    made = calibrate(bundle, options.data, split, ways, groups, options.output)
+    made = calibrate(bundle, dataset.about, split, samplers, groups, options.output)
     print(told(load_calibration(made)))
     print(f"Written: {made.folder}")
 
 
 def _refuse_seen(bundle: api.ModelBundle, split: Parts) -> None:
-    """Promises that were learned from training images do not hold for others."""
+    """Guarantees learned from training images do not hold for others."""
     from deepseg_train.data.seen import Seen
 
+    seen = Seen.by(bundle.spec)
     for part in ("calibrate", "test"):
-        remark = Seen.by(bundle.spec).remark(bundle.spec.id, split[part])
+        remark = seen.remark(bundle.spec.id, split[part])
         if remark:
             raise DatasetError(f"The part {part} of the split is not new to the model: {remark} Use the split that it was trained with.")
+    if seen.doubt:
+        print(f"Note: {seen.doubt}")

@@ -41,6 +41,7 @@ def named_rows(tables: list[Path], names: list[str] | None = None) -> dict[str, 
     chosen = names or [path.stem for path in tables]
     if len(chosen) != len(tables) or len(set(chosen)) < len(chosen):
         raise DatasetError(
-            f"The {len(tables)} tables need as many different names; got {', '.join(chosen)}. Rename a file, or let compare have --names."
+            f"The {len(tables)} tables need as many different names; got {', '.join(chosen)}. Rename a file, or pass "
+            "--names to `deepseg-train compare`."
         )
     return {name: read_rows(path) for name, path in zip(chosen, tables, strict=True)}

@@ -18,13 +18,13 @@ def add(commands: argparse._SubParsersAction) -> None:
     """Declare the command."""
     parser = commands.add_parser("evaluate", help="compare a model's segments, or label files made elsewhere, with reference labels")
     parser.add_argument("model", nargs="?", help="name of an installed model, or a model's folder; with --predictions only its labels' names count")
-    parser.add_argument("--predictions", type=Path, help="folder of label files NAME.nii.gz to evaluate instead of running a model")
+    parser.add_argument("--predictions", type=Path, help="folder of label files to evaluate instead of running a model, named as the cases")
     parser.add_argument("--mirror", action="store_true", help="average the model's answers to mirrored images, as `deepseg segment --mirror`")
     parser.add_argument("--data", type=Path, required=True, help="dataset: a folder in MSD, nnU-Net or BIDS layout, or a CSV file")
     parser.add_argument("--patient", help="whose a case is: a column, or a regular expression with one group (default: as the layout tells)")
     parser.add_argument("--table", type=Path, help="CSV or TSV with columns to add, keyed by 'name' or 'participant_id'")
     parser.add_argument("--split", type=Path, help="split file; without it all cases are used")
-    parser.add_argument("--parts", nargs="+", default=["test"], help="parts of the split (default: test)")
+    parser.add_argument("--parts", nargs="+", help="parts of the split (default: test)")
     parser.add_argument("--csv", type=Path, help="also write a line per case and label here")
     parser.add_argument("--by", nargs="+", default=[], metavar="COLUMN", help="compare groups, for example sex site age:40,60 (edges of bands)")
     parser.add_argument("--against", nargs="+", type=Path, default=[], metavar="ROWS.csv", help="compare with other models, of `evaluate --csv`")
@@ -93,11 +93,12 @@ def _findings(options: argparse.Namespace) -> Findings:
 
     if not options.model and not options.predictions:
         raise DatasetError("Name a model, or a folder of label files with --predictions.")
+    if options.mirror and options.predictions:
+        raise DatasetError("--mirror is how a model is run, and --predictions evaluates label files without running one. Leave one of the two out.")
     bundle = api.load_model(options.model) if options.model else None
     dataset = open_dataset(options.data, options.patient, options.table)
     cases, part, sizes = _chosen(options, dataset)
-    remark = Seen.by(bundle.spec).remark(bundle.spec.id, cases) if bundle and not options.predictions else ""
-    if remark:
+    for remark in Seen.by(bundle.spec).remarks(bundle.spec.id, cases) if bundle and not options.predictions else ():
         print(f"Note: {remark}")
         part = f"{part}; {remark}"
     groups = [groups_by(cases, asked) for asked in options.by]
@@ -115,26 +116,29 @@ def _findings(options: argparse.Namespace) -> Findings:
     refuse_lacking(others, USUAL_MEASURES)
     for note in notes:
         print(f"Note: {note}")
-    rows, promises = answered(answers, cases)
+    rows, sums = answered(answers, cases)
     found = tuple(subgroups(rows, column, of) for column, of in groups)
-    return Findings(name, dataset, part, cases, answers, rows, summarise(rows), bundle, found, others, sizes, calibration_of(promises))
+    return Findings(name, dataset, part, cases, answers, rows, summarise(rows), bundle, found, others, sizes, calibration_of(sums))
 
 
 def _chosen(options: argparse.Namespace, dataset: Dataset) -> tuple[list[Case], str, dict[str, int]]:
     """The cases to evaluate, what they are in words, and the sizes of the split's parts."""
     from deepseg_train.data.split import PARTS, load_split
 
-    unknown = sorted(set(options.parts) - set(PARTS))
+    chosen = options.parts or ["test"]
+    unknown = sorted(set(chosen) - set(PARTS))
     if unknown:
         raise DatasetError(f"There is no part {', '.join(unknown)}; the parts of a split are {', '.join(PARTS)}.")
+    if options.parts and not options.split:
+        raise DatasetError(f"--parts {' '.join(options.parts)} names parts of a split; name its file with --split, or leave --parts out.")
     if not options.split:
         print("Note: without --split all cases are used, also any that the model was trained on, on which it does better than on others.")
         return list(dataset.cases), "all cases", {}
     parts = load_split(options.split, dataset.cases)
-    cases = [case for part in options.parts for case in parts[part]]
+    cases = [case for part in chosen for case in parts[part]]
     if not cases:
-        raise DatasetError(f"There is no case to evaluate in {options.data}, parts {', '.join(options.parts)}.")
-    return cases, f"part {' and '.join(options.parts)} of {options.split.name}", {part: len(held) for part, held in parts.items()}
+        raise DatasetError(f"There is no case to evaluate in {options.data}, parts {', '.join(chosen)}.")
+    return cases, f"part {' and '.join(chosen)} of {options.split.name}", {part: len(held) for part, held in parts.items()}
 
 
 def _labels_of(dataset: Dataset) -> tuple:

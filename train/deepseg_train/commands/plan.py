@@ -14,9 +14,10 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("plan", help="propose a training config for a dataset, with the reasons, and draw a split")
     add_dataset(parser)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="CONFIG", help="YAML file to make; the split goes beside it")
-    parser.add_argument("--stratify", metavar="COLUMN", help="keep this column's values as frequent in each part of the split as in all cases")
+    stratified = "keep this column's values, or quarters of its numbers where these are many, as frequent in each part of the split as in all cases"
+    parser.add_argument("--stratify", metavar="COLUMN", help=stratified)
     parser.add_argument("--seed", type=int, default=0, help="of the split (default: %(default)s)")
-    parser.add_argument("--memory-gb", type=float, default=8.0, help="of the GPU to plan for (default: %(default)g)")
+    parser.add_argument("--memory-gb", type=float, help="of the GPU to plan for (default: as much as nnU-Net plans for)")
     parser.set_defaults(run=run)
 
 
@@ -31,7 +32,7 @@ def run(options: argparse.Namespace) -> None:
     from deepseg.outputs import check_output
     from deepseg_train.data import open_dataset
     from deepseg_train.data.fingerprint import fingerprint
-    from deepseg_train.data.plan import plan
+    from deepseg_train.data.plan import USUAL_MEMORY_GB, plan
     from deepseg_train.data.proposal import config_of, write_config
     from deepseg_train.data.split import FRACTIONS, draw_split, save_split
     from deepseg_train.errors import DatasetError
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
     # Whatever is decided by the test cases would no longer be tested on them.
     seen = replace(dataset, cases=(*parts["train"], *parts["validation"]))
     found = fingerprint(seen, lambda cases: tqdm(cases, desc="Reading", unit="case", delay=2, leave=False))
-    proposed = plan(found, options.memory_gb, len(parts["train"]))
+    proposed = plan(found, USUAL_MEMORY_GB if options.memory_gb is None else options.memory_gb, len(parts["train"]))
     print(f"{proposed.explain()}\n- Read for this: the {len(seen.cases)} cases to train on and to validate with.")
     how = "whole patients at random" + (f", '{options.stratify}' in proportion" if options.stratify else "")
     save_split(split, parts, how, options.seed, dataset.about)

@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> None:
 
     if importlib.util.find_spec("optuna") is None:
         raise ConfigError("A search needs Optuna, which is not installed. In the repository: pip install -c constraints.txt './train[search]'.")
-    from deepseg_train.search.folder import Way, find_search
+    from deepseg_train.search.folder import SearchSettings, find_search
     from deepseg_train.search.report import failed_alone, report
     from deepseg_train.search.run import search
 
@@ -40,9 +40,9 @@ def run(options: argparse.Namespace) -> None:
         for name in ("config", "space", "data"):
             if getattr(options, name) is None:
                 raise ConfigError(f"A search needs --{name}; --show alone goes without.")
-        way = Way(options.sampler, options.seed, options.pruner)
+        settings = SearchSettings(options.sampler, options.seed, options.pruner)
         where = (options.config, options.space, options.data, options.folder)
-        found = search(*where, way, options.storage, options.trials, options.minutes)
+        found = search(*where, settings, options.storage, options.trials, options.minutes)
     print(report(found))
     if not options.show and failed_alone(found):
         raise ConfigError("No trial could be trained to its end; the table above tells why. Correct the config or the ranges, and name a new folder.")

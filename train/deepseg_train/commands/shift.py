@@ -49,6 +49,11 @@ def _pairs(options: argparse.Namespace) -> list[tuple[str, list[Case], list[Case
     if len(options.data) != (1 if options.column else 2):
         raise DatasetError(f"{len(options.data)} datasets given; expected two, or one with --column.")
     if not options.column:
+        if options.table:
+            raise DatasetError(
+                "--table adds columns to one dataset, to compare its cases by --column; two datasets are compared as a whole. Leave --table out, or "
+                "name one dataset and --column."
+            )
         first, second = (list(open_dataset(path, options.patient).cases) for path in options.data)
         return [(f"{options.data[0]} against {options.data[1]}", first, second)]
     cases = list(open_dataset(options.data[0], options.patient, options.table).cases)

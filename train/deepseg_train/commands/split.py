@@ -20,7 +20,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     kind.add_argument(
         "--fractions", nargs=4, type=float, metavar=("TRAIN", "VALIDATION", "CALIBRATE", "TEST"), help="one split, for example 0.64 0.06 0.15 0.15"
     )
-    parser.add_argument("--stratify", metavar="COLUMN", help="keep this column's values as frequent in each part as in all cases")
+    stratified = "keep this column's values, or quarters of its numbers where these are many, as frequent in each part as in all cases"
+    parser.add_argument("--stratify", metavar="COLUMN", help=stratified)
     parser.add_argument("--seed", type=int, default=0, help="of the draw (default: %(default)s)")
     parser.set_defaults(run=run)
 

@@ -23,11 +23,14 @@ def run(options: argparse.Namespace) -> int:
     """Make them and print the table; 1 where one of them was refused."""
     from deepseg import api
     from deepseg_train.data import open_dataset
+    from deepseg_train.data.seen import Seen
     from deepseg_train.data.split import load_split
     from deepseg_train.variants.run import make_variants
 
     bundle = api.load_model(options.model)
     split = load_split(options.split, open_dataset(options.data).cases)
+    for remark in Seen.by(bundle.spec).remarks(bundle.spec.id, split["test"]):
+        print(f"Note: {remark}")
     outcome = make_variants(bundle, options.kinds, split["test"], split["train"], options.output)
     print(outcome.told)
     print(f"Written: {outcome.folder}")

@@ -45,7 +45,7 @@ def check_keys(section: Mapping[str, Any], known: Sequence[str], where: str) -> 
     for key in section:
         if key not in known:
             near = difflib.get_close_matches(str(key), known, 1)
-            hint = f" Did you mean '{near[0]}'?" if near else f" Known: {', '.join(known)}."
+            hint = f" Did you mean '{near[0]}'?" if near else f" Known: {', '.join(known) or 'none'}."
             raise ConfigError(f"{where} has an unknown key '{key}'.{hint}")
 
 

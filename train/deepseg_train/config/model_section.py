@@ -11,6 +11,7 @@ from deepseg.networks import NETWORKS
 from deepseg.networks.presets import completed_kwargs
 from deepseg.spec import SCHEMA_VERSION, InputSpec, IntensityStep, ModelSpec, NetworkSpec, OutputSpec, ResamplingSpec, WindowSpec
 from deepseg_train.config.checking import check_keys
+from deepseg_train.config.model_names import refuse_unknown_settings, refuse_unknown_step
 from deepseg_train.errors import ConfigError
 
 _UNFINISHED = {"weights": {"not-trained-yet.safetensors": "0" * 64}, "provenance": {}, "metrics": {}}
@@ -44,6 +45,7 @@ def model_of(section: Any, where: str) -> ModelSpec:
         # Checked with settings that fit any network before those of the preset are asked for, which need sizes and counts that are right.
         plain = ModelSpec.from_json({**known, "network": {"name": "", "kwargs": {}, **network}}, where)
         _refuse_what_is_not_trained(plain, where)
+        refuse_unknown_settings(plain.network.name, plain.network.kwargs, f"{where}.network.kwargs")
         return ModelSpec.from_json({**known, "network": _completed(network, plain)}, where)
     except ModelError as error:
         raise ConfigError(str(error)) from error
@@ -79,6 +81,8 @@ def _input(item: Any, where: str) -> dict[str, Any]:
         {"parameters": {}, **_mapping(step, f"{where}.steps[{n}]", [f.name for f in fields(IntensityStep)])}
         for n, step in enumerate(_list(item.get("steps", []), f"{where}.steps"))
     ]
+    for n, step in enumerate(steps):
+        refuse_unknown_step(step, f"{where}.steps[{n}]")
     return {**item, "steps": steps}
 
 

@@ -10,9 +10,15 @@ import yaml
 
 from deepseg_train.errors import ConfigError
 
+_MODELS = ("start_from", "distillation.teacher")
+"""Places in a config that name a model or its folder."""
+
 
 def read_config(path: Path) -> dict[str, Any]:
     """A config as it is written; one with the key `base` is the config of that name beside it, with its own values in place of what is there.
+
+    A model's folder may be relative to the config that names it, or else to the working directory; it becomes absolute, so that a run goes on with
+    the same model wherever it is started. Names of installed models stay names.
 
     Raises:
         ConfigError: not readable, or its bases run in a circle.
@@ -32,8 +38,22 @@ def read_config(path: Path) -> dict[str, Any]:
         if not isinstance(raw, dict):
             raise ConfigError(f"The config {path} is not a YAML mapping with the keys model and split.")
         base = raw.pop("base", None)
+        raw = with_values(raw, {place: _absolute(told, path.parent) for place in _MODELS if isinstance(told := _at(raw, place), str)})
         found, path = over(raw, found), path.parent / str(base) if base is not None else None
     return found
+
+
+def _at(config: Any, place: str) -> Any:
+    """The value at a place; None where there is none."""
+    for key in place.split("."):
+        config = config.get(key) if isinstance(config, Mapping) else None
+    return config
+
+
+def _absolute(model: str, *folders: Path) -> str:
+    """A model's folder that lies in one of `folders` or in the working directory by its absolute path; anything else as it is."""
+    found = (str((folder / model).absolute()) for folder in (*folders, Path()) if (folder / model / "configs").is_dir())
+    return next(found, model)
 
 
 def over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,7 +83,8 @@ def read_settings(settings: Iterable[str]) -> dict[str, Any]:
     for setting in settings:
         place, equals, value = setting.partition("=")
         try:
-            found[place] = yaml.safe_load(value)
+            told = yaml.safe_load(value)
+            found[place] = _absolute(told) if place in _MODELS and isinstance(told, str) else told
         except yaml.YAMLError:
             equals = ""
         if not equals or not place:

@@ -67,7 +67,7 @@ def parse_config(raw: Mapping[str, Any], path: Path) -> TrainConfig:
     """Check a config that was read from `path`; a section it lacks has its usual values.
 
     Raises:
-        ConfigError: a key is missing or unknown, or a value is of the wrong kind.
+        ConfigError: a key is missing or unknown, a value is of the wrong kind, or the warm-up is as long as the training.
     """
     check_keys(raw, KEYS, str(path))
     for key in ("model", "split"):
@@ -82,6 +82,7 @@ def parse_config(raw: Mapping[str, Any], path: Path) -> TrainConfig:
         if not isinstance(raw.get(key), str | None):
             raise ConfigError(f"{path}: {key} is {raw[key]!r}; expected {expected}.")
     sections = {key: build(kind, raw.get(key) or {}, f"{path}: {key}") for key, kind in _SECTIONS.items()}
+    _refuse_long_warmup(sections["schedule"], sections["training"], path)
     teacher = build(DistillationSettings, raw["distillation"], f"{path}: distillation") if raw.get("distillation") else None
     return TrainConfig(
         spec=model_of(raw["model"], f"{path}: model"),
@@ -92,3 +93,11 @@ def parse_config(raw: Mapping[str, Any], path: Path) -> TrainConfig:
         path=path,
         **sections,
     )
+
+
+def _refuse_long_warmup(schedule: ScheduleSettings, training: TrainingSettings, path: Path) -> None:
+    if schedule.warmup_epochs >= training.epochs:
+        raise ConfigError(
+            f"{path}: schedule.warmup_epochs is {schedule.warmup_epochs:g} and training.epochs is {training.epochs}, so the schedule itself would "
+            "never begin; expected fewer warm-up epochs than epochs. Lower schedule.warmup_epochs or raise training.epochs."
+        )

@@ -17,22 +17,7 @@ from deepseg.spec import ModelSpec
 from deepseg.volume import Volume
 from deepseg_train.data.cases import Case, read_channels
 from deepseg_train.data.patch import times
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What is wrong with a file (or the folder, for what concerns the dataset as a whole), why, and what to do about it.
-
-    `harmless`: nothing needs to be done where it is meant so.
-    """
-
-    file: Path
-    reason: str
-    advice: str
-    harmless: bool = False
-
-    def __str__(self) -> str:
-        return f"{'Note: ' if self.harmless else ''}{self.file}: {self.reason}. {self.advice}"
+from deepseg_train.data.problems import Problem
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from deepseg.errors import VolumeError
-from deepseg.io import read_label_array, read_volume
+from deepseg.io import open_image, read_label_array, read_volume, reading
+from deepseg.segmentation_file import SEGMENTATION_SUFFIX
 from deepseg.sequences import read_sequence
 from deepseg.spec import ModelSpec
-from deepseg.volume import LabelMap, Volume
+from deepseg.volume import Label, LabelMap, Volume
+from deepseg_train.data.problems import Problem
 from deepseg_train.errors import DatasetError
 
 
@@ -64,20 +66,36 @@ class Case:
         volume = self.read_image()
         if len(volume.array) != len(spec.inputs):
             raise VolumeError(f"the image has {len(volume.array)} channels, the model takes {len(spec.inputs)}")
-        array, geometry = read_label_array(self.label)
-        if not volume.geometry.is_close(geometry):
-            raise VolumeError(f"image grid {volume.geometry.shape} and label grid {geometry.shape} differ in shape or place")
+        labels = self.read_labels(spec.labels)
+        if not volume.geometry.is_close(labels.geometry):
+            raise VolumeError(f"image grid {volume.geometry.shape} and label grid {labels.geometry.shape} differ in shape or place")
+        return volume, labels
+
+    def read_labels(self, labels: tuple[Label, ...], path: Path | None = None) -> LabelMap:
+        """Read the case's label file with the model's values, or another file whose values mean the same.
+
+        Args:
+            labels: of the model, in the order of the dataset's.
+            path: the other file, for example a prediction; may be a segmentation file of one layer, as DeepSeg writes it.
+
+        Raises:
+            VolumeError: the file cannot be read, or the labels are not those of the model.
+        """
+        path, stored = path or self.label, self.values or tuple(label.value for label in labels)
+        if len(stored) != len(labels):
+            raise VolumeError(f"the dataset has the label values {list(stored)}, the model {len(labels)} labels")
+        _refuse_layers(path)
+        array, geometry = read_label_array(path)
         values = np.unique(array)
-        own = list(self.values) or [label.value for label in spec.labels]
-        if len(own) != len(spec.labels):
-            raise VolumeError(f"the dataset has the label values {own}, the model {len(spec.labels)} labels")
-        if not np.isin(values, [0, *own]).all():
-            raise VolumeError(f"label values {values.tolist()}, expected only {[0, *own]}")
-        kind = np.uint8 if len(own) < 256 else np.uint16
-        labels = np.zeros(array.shape, kind) if self.values else array.astype(kind)
-        for label, value in zip(spec.labels, self.values, strict=False):
-            labels[array == value] = label.value
-        return volume, LabelMap(labels, geometry, spec.labels)
+        if not np.isin(values, [0, *stored]).all():
+            raise VolumeError(
+                f"{path} has the label values {', '.join(f'{v:g}' for v in values[:20])}; expected only {', '.join(map(str, [0, *stored]))}"
+            )
+        kind = np.uint8 if len(labels) < 256 else np.uint16
+        found = np.zeros(array.shape, kind) if self.values else array.astype(kind)
+        for label, value in zip(labels, self.values, strict=False):
+            found[array == value] = label.value
+        return LabelMap(found, geometry, labels)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -98,6 +116,7 @@ class Dataset:
         cases: in the order of the source.
         notes: what had to be assumed to read it, a sentence each.
         reference: whom to thank or cite, as the source tells it; '' where it does not.
+        problems: what is wrong with the source itself, found before any image is read.
     """
 
     folder: Path
@@ -110,6 +129,7 @@ class Dataset:
     cases: tuple[Case, ...]
     notes: tuple[str, ...] = ()
     reference: str = ""
+    problems: tuple[Problem, ...] = ()
 
     @property
     def about(self) -> str:
@@ -157,8 +177,11 @@ class Dataset:
         """Refuse what cannot be used at all.
 
         Raises:
-            DatasetError: there is no case, files are missing, or two cases have one name; all are listed.
+            DatasetError: the source has problems, there is no case, files are missing, or two cases have one name; all are listed.
         """
+        if self.problems:
+            lines = "\n  ".join(map(str, self.problems))
+            raise DatasetError(f"The dataset {self.folder} has problems:\n  {lines}")
         if not self.cases:
             raise DatasetError(f"The dataset {self.folder} has no labelled case.")
         missing = [str(path) for case in self.cases for path in case.files if not path.exists()]
@@ -167,6 +190,19 @@ class Dataset:
         twice = sorted(name for name, count in Counter(case.name for case in self.cases).items() if count > 1)
         if twice:
             raise DatasetError(f"{len(twice)} case names of the dataset {self.folder} are used more than once: {', '.join(twice[:10])}.")
+
+
+def _refuse_layers(path: Path) -> None:
+    """Raises VolumeError where a segmentation file has several layers, which hold segments that may overlap."""
+    if not path.name.endswith(SEGMENTATION_SUFFIX) or not path.is_file():
+        return
+    with reading(path):
+        layers = open_image(path).GetNumberOfComponents()
+    if layers > 1:
+        raise VolumeError(
+            f"{path} has {layers} layers of segments, which may overlap; the labels of a dataset exclude each other. Write the segments into one "
+            "layer, for example by exporting them to a label map in Slicer"
+        )
 
 
 def refuse_overlapping(spec: ModelSpec) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from deepseg.spec import InputSpec, IntensityStep
 from deepseg_train.data.fingerprint import Fingerprint
@@ -17,6 +18,15 @@ _UNITS = {"CT": "HU"}
 
 _CROPPED = 0.75
 """Where the box around what is not 0 is a smaller share of the images, the rest says nothing about intensities."""
+
+
+def steps_text(steps: Sequence[IntensityStep]) -> str:
+    """How intensities are normalised, for example 'zscore' or 'ct_window (low -57, high 164, mean 99, std 39)'; 'nothing' without steps."""
+    told = []
+    for step in steps:
+        parameters = ", ".join(f"{key} {value:g}" for key, value in step.parameters.items())
+        told.append(f"{step.scheme} ({parameters})" if parameters else step.scheme)
+    return ", ".join(told) or "nothing"
 
 
 def modality_of(name: str) -> str:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from deepseg.spec import ModelSpec
-from deepseg_train.data.case_check import CheckedCase, Problem, check_case
+from deepseg_train.data.case_check import CheckedCase, check_case
 from deepseg_train.data.cases import Case, Dataset
+from deepseg_train.data.problems import Problem
 
 FAR_SPACING = 10.0
 """Voxel sizes so many times larger or smaller than the median are hardly meant: metres, micrometres, or a lost header."""
@@ -19,11 +20,12 @@ Progress = Callable[[Iterable[Case]], Iterable[Case]]
 
 
 def check_dataset(dataset: Dataset, spec: ModelSpec | None = None, progress: Progress = iter) -> list[Problem]:
-    """Read every file and find all problems, in the order of the cases, those of the whole dataset last.
+    """Read every file and find all problems: those of the source, of its cases in their order, and of the dataset as a whole.
 
-    Found are: missing, unreadable, cut-off and skewed files; wrong dimensions; voxels that are NaN or infinite; constant images; channels or
-    labels on another grid than the image; label values that are no integers or not declared; empty labels; labels that no case has; voxel
-    sizes far off the others'; case names used twice; and one image under two patients, which would leak from training to test.
+    Found are: tables and descriptions that do not fit their files; missing, unreadable, cut-off and skewed files; wrong dimensions; voxels that are
+    NaN or infinite; constant images; channels or labels on another grid than the image; label values that are no integers or not declared; empty
+    labels; labels that no case has; voxel sizes far off the others'; case names used twice; and one image under two patients, which would leak from
+    training to test.
 
     Args:
         dataset: opened with `complete=False`, so that missing files are problems like others.
@@ -31,11 +33,11 @@ def check_dataset(dataset: Dataset, spec: ModelSpec | None = None, progress: Pro
         progress: shown while files are read.
     """
     if not dataset.cases:
-        return [Problem(dataset.folder, "it has no labelled case", "Name the folder or the table that holds the cases.")]
+        return list(dataset.problems) or [Problem(dataset.folder, "it has no labelled case", "Name the folder or the table that holds the cases.")]
     declared = declared_values(dataset, spec)
     channels = len(spec.inputs) if spec else len(dataset.channel_names)
     checked = [check_case(case, channels, declared, spec) for case in progress(dataset.cases)]
-    problems = [problem for found in checked for problem in found.problems]
+    problems = [*dataset.problems, *(problem for found in checked for problem in found.problems)]
     pairs = list(zip(dataset.cases, checked, strict=True))
     problems += [*_far_spacings(pairs), *_names_twice(dataset), *_same_images(pairs), *_never_seen(dataset, declared, checked, spec)]
     return [*problems, *(_other_labels(dataset, spec) if spec and dataset.label_names else [])]

@@ -65,11 +65,6 @@ class Fingerprint:
     intensities: tuple[Intensities, ...]
 
     @property
-    def median_spacing_mm(self) -> tuple[float, float, float]:
-        """Along R, A, S, axis by axis."""
-        return tuple(np.median([case.spacing_mm for case in self.cases], axis=0).tolist())
-
-    @property
     def median_shape(self) -> tuple[float, float, float]:
         """Along R, A, S, axis by axis, on the cases' own grids."""
         return tuple(np.median([case.shape for case in self.cases], axis=0).tolist())

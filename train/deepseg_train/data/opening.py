@@ -19,7 +19,7 @@ def open_dataset(path: Path, patient: str | None = None, table: Path | None = No
         patient: whose a case is: a column, or a regular expression with one group, searched in each case's name.
             Left out: as the layout tells, else each case is a patient of its own.
         table: CSV or TSV with columns to add, keyed by a column 'name' (the case's) or 'participant_id' (the patient's, as the layout tells it).
-        complete: refuse missing files and names used twice; else that is left to `check_dataset`.
+        complete: refuse a source with problems, missing files and names used twice; else that is left to `check_dataset`.
 
     Raises:
         DatasetError: there is nothing there, the layout is none of these or lacks something, or files are missing.

@@ -5,13 +5,12 @@ Isensee et al. 2021, "nnU-Net: a self-configuring method for deep learning-based
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from deepseg.spec import InputSpec, IntensityStep
-from deepseg_train.data.channels import plan_inputs
+from deepseg.spec import InputSpec
+from deepseg_train.data.channels import plan_inputs, steps_text
 from deepseg_train.data.fingerprint import Fingerprint
 from deepseg_train.data.patch import coarsest_axis, plan_batch, plan_patch, plan_steps, times
 from deepseg_train.data.topology import Topology
@@ -58,7 +57,7 @@ class Plan:
             ("batch", f"{self.batch_size} patches"),
             ("epoch", f"{self.steps_per_epoch} steps" if self.steps_per_epoch else "each case once"),
             ("labels", ", ".join(f"{value} {name}" for value, name in self.label_names.items())),
-            *[(f"channel {n}", f"{item.name} ({item.modality}): {_steps(item.steps)}") for n, item in enumerate(self.inputs)],
+            *[(f"channel {n}", f"{item.name} ({item.modality}): {steps_text(item.steps)}") for n, item in enumerate(self.inputs)],
             *[(f"stage {n}", _stage(self.topology, n)) for n in range(len(self.topology.strides))],
         ]
         width = max(len(name) for name, _ in rows)
@@ -133,11 +132,3 @@ def _thick_axis(spacing: np.ndarray, topology: Topology) -> tuple[int | None, li
 def _stage(topology: Topology, number: int) -> str:
     stride, kernel = topology.strides[number], topology.kernels[number]
     return f"{topology.features[number]} channels, kernel {times(kernel)}, stride {times(stride)}"
-
-
-def _steps(steps: Sequence[IntensityStep]) -> str:
-    told = []
-    for step in steps:
-        parameters = ", ".join(f"{key} {value:.4g}" for key, value in step.parameters.items())
-        told.append(f"{step.scheme} ({parameters})" if parameters else step.scheme)
-    return ", ".join(told)

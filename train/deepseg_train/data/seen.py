@@ -14,6 +14,7 @@ from typing import Any
 from deepseg.bundle import sha256_of
 from deepseg.spec import ModelSpec
 from deepseg_train.data.cases import Case
+from deepseg_train.errors import DatasetError
 
 KEY = "training images"
 """In a model's provenance."""
@@ -68,10 +69,43 @@ class Seen:
         return f"{name} was trained on {len(known)} of these {len(cases)} cases, such as {known[0].name}; it does better on them than on others."
 
     @property
+    def doubt(self) -> str:
+        """A sentence where models do not tell which images they were trained on; '' where all do."""
+        if not self.untold:
+            return ""
+        return f"{', '.join(self.untold)} does not tell which images it was trained on; they may be among those kept for figures."
+
+    def remarks(self, name: str, cases: Sequence[Case]) -> list[str]:
+        """What `remark` and `doubt` have to say."""
+        return [text for text in (self.remark(name, cases), self.doubt) if text]
+
+    @property
     def told(self) -> str:
         """In words, for a model card."""
         others = f"; {', '.join(self.untold)} does not tell which images it was trained on" if self.untold else ""
         return f"{len(self.files)} files, known by their SHA-256{others}"
+
+
+def refuse_shared_images(cases: Iterable[tuple[Case, tuple[str, ...]]]) -> None:
+    """Refuse cases of two patients with the same image files, which a split by patients may put into two parts.
+
+    Args:
+        cases: each with the SHA-256 of its image files.
+
+    Raises:
+        DatasetError: names them.
+    """
+    first: dict[tuple[str, ...], Case] = {}
+    shared = []
+    for case, images in cases:
+        other = first.setdefault(images, case)
+        if other.patient != case.patient:
+            shared.append(f"{case.name} (patient {case.patient}) has that of {other.name} (patient {other.patient})")
+    if shared:
+        raise DatasetError(
+            f"{len(shared)} cases have the image of another patient's case: {'; '.join(shared[:10])}. One patient must be in one part of the split: "
+            "correct the patients or remove one of the cases, and draw the split anew."
+        )
 
 
 def content_sha256(path: Path) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from deepseg.outputs import write_whole
 from deepseg_train.data.cases import Case
+from deepseg_train.data.strata import strata_of, value_of
 from deepseg_train.errors import DatasetError
 
 PARTS = {
@@ -37,8 +38,7 @@ def draw_split(cases: Sequence[Case], sizes: Mapping[str, float], seed: int, str
         cases: all of them are used.
         sizes: for each part the number of patients, or (all below 1) its fraction of them; a part with a fraction gets at least one.
         seed: of the draw; cases may come in any order.
-        stratify: a column whose values shall be as frequent in each part as in all, up to a patient or two of each. Patients with several
-            values make up a stratum of their own.
+        stratify: a column whose values shall be as frequent in each part as in all, up to a patient or two of each; see `strata_of`.
 
     Raises:
         DatasetError: a part is unknown, the sizes do not add up, there are too few patients, or a case lacks the column's value.
@@ -91,7 +91,7 @@ def leave_one_site_out(cases: Sequence[Case], column: str, seed: int, held: Mapp
         DatasetError: there is one site only, a case has none, or a patient was at two.
     """
     by_patient = _by_patient(cases)
-    sites = {patient: _stratum(own, column) for patient, own in by_patient.items()}
+    sites = {patient: value_of(own, column) for patient, own in by_patient.items()}
     both = sorted(patient for patient, own in by_patient.items() if len({case.columns[column] for case in own}) > 1)
     if both:
         raise DatasetError(f"{len(both)} patients have several values of '{column}', so that none can be left out: {', '.join(both[:10])}.")
@@ -196,15 +196,6 @@ def _cases_of(patients: Sequence[str], by_patient: dict[str, list[Case]]) -> lis
     return sorted((case for patient in patients for case in by_patient[patient]), key=lambda case: case.name)
 
 
-def _stratum(cases: list[Case], column: str) -> str:
-    silent = [case.name for case in cases if not case.columns.get(column)]
-    if silent:
-        known = ", ".join(cases[0].columns) or "none"
-        raise DatasetError(f"The case {silent[0]} has no value in the column '{column}' (its columns: {known}). Fill it in, or choose another one.")
-    values = {case.columns[column] for case in cases}
-    return " + ".join(sorted(values))
-
-
 def _shuffled(by_patient: dict[str, list[Case]], seed: int, stratify: str | None) -> list[str]:
     """Patients in random order; any stretch of it holds each stratum in proportion, where there are strata."""
     rng = np.random.default_rng(seed)
@@ -212,8 +203,9 @@ def _shuffled(by_patient: dict[str, list[Case]], seed: int, stratify: str | None
     if stratify is None:
         return order
     strata: dict[str, list[str]] = {}
+    of_patient = strata_of(by_patient, stratify)
     for patient in order:
-        strata.setdefault(_stratum(by_patient[patient], stratify), []).append(patient)
+        strata.setdefault(of_patient[patient], []).append(patient)
     # Each stratum is spread evenly over 0..1, shifted at random so that small ones do not always fall into the largest part.
     place = {}
     for _, patients in sorted(strata.items()):

@@ -36,10 +36,10 @@ def read_table(path: Path) -> list[dict[str, str]]:
     columns = rows[0]
     odd = [name or "(no name)" for name, count in Counter(columns).items() if count > 1 or not name]
     if odd:
-        raise DatasetError(f"The table {path} has columns without a name or with one name: {', '.join(odd)}.")
-    for number, row in enumerate(rows[1:], 2):
-        if len(row) != len(columns):
-            raise DatasetError(f"Row {number} of the table {path} has {len(row)} cells; there are {len(columns)} columns ({', '.join(columns)}).")
+        raise DatasetError(f"The table {path} has unnamed or duplicate columns: {', '.join(odd)}. Give each column its own name.")
+    odd = [f"row {number} has {len(row)} cells" for number, row in enumerate(rows[1:], 2) if len(row) != len(columns)]
+    if odd:
+        raise DatasetError(f"The table {path} has {len(columns)} columns ({', '.join(columns)}), but {', '.join(odd[:20])}. Give each row as many.")
     return [{column: "" if cell == "n/a" else cell for column, cell in zip(columns, row, strict=True)} for row in rows[1:]]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from deepseg_train.calibration.figures import BAND, MEASURES, Promises, figures
+from deepseg_train.calibration.figures import figures
+from deepseg_train.calibration.region_sums import BAND, MEASURES, RegionSums
 
 NOTE = (
     "Probabilities as the network gives them, within three voxels of the true boundary: expected calibration error in 15 bins of equal width (ECE) "
@@ -14,13 +15,13 @@ _AS_GIVEN = "none"
 """The method of recalibration."""
 
 
-def calibration_of(promises: list[dict[str, dict[str, Promises]]]) -> dict[str, Any]:
+def calibration_of(sums: list[dict[str, dict[str, dict[str, RegionSums]]]]) -> dict[str, Any]:
     """Errors and reliability curves by label; empty where nothing gave probabilities.
 
     Args:
-        promises: for each case by label's name, see `deepseg_train.calibration.figures.promises_of`.
+        sums: for each case by label's name, see `deepseg_train.calibration.region_sums.region_sums`.
     """
-    found = figures(promises, _AS_GIVEN) if promises else {}
+    found = figures(sums, _AS_GIVEN) if sums else {}
     return found if found and found["regions"][BAND] else {}
 
 

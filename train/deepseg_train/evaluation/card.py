@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deepseg.spec import InputSpec, ModelSpec, spacing_text
+from deepseg_train.data.channels import steps_text
 from deepseg_train.data.seen import KEY, Seen
 from deepseg_train.evaluation.tables import table
 
@@ -68,4 +69,4 @@ def told_provenance(spec: ModelSpec) -> dict[str, str]:
 
 
 def _input_text(item: InputSpec) -> str:
-    return f"{item.name} ({item.modality}, {item.unit}), normalised by {', '.join(step.scheme for step in item.steps)}"
+    return f"{item.name} ({item.modality}, {item.unit}), normalised by {steps_text(item.steps)}"

@@ -83,7 +83,7 @@ def _reliability(found: Findings) -> list[tuple[str, str]]:
     of_label: dict[str, dict[str, dict[str, tuple[float, ...]]]] = {}
     for curve in api.reliability(found.bundle) if found.bundle else ():
         words = f"{curve.label}, when the model was calibrated, on {curve.cases} cases held out for it"
-        of_label.setdefault(words, {})[curve.method] = {"promised": curve.promised, "observed": curve.observed}
+        of_label.setdefault(words, {})[curve.method] = {"promised": curve.predicted, "observed": curve.observed}
     return [(words, reliability_diagram(methods)) for words, methods in [*shown, *of_label.items()]]
 
 

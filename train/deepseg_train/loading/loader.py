@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,7 +24,8 @@ def training_loader(config: TrainConfig, cases: Sequence[Case], world: int = 1, 
     """Read the training cases and give batches of random patches of them.
 
     Args:
-        config: its `training` tells batch size, steps, seed and worker processes; an epoch without `steps_per_epoch` sees each case once.
+        config: its `training` tells batch size, steps, seed and worker processes; an epoch without `steps_per_epoch` sees each case once, and as
+            many again as its last batch lacks.
         cases: what to train on.
         world: processes that share each batch.
         rank: which of them this is.
@@ -37,10 +40,23 @@ def training_loader(config: TrainConfig, cases: Sequence[Case], world: int = 1, 
         raise ConfigError(f"training.batch_size is {settings.batch_size}, which {world} processes cannot share alike; choose a multiple of {world}.")
     if settings.batch_size == 1 and augmentation.mixup.probability:
         raise ConfigError("augmentation.mixup blends the patches of a batch, and training.batch_size is 1; choose at least 2, or leave mixup out.")
-    steps = settings.steps_per_epoch or max(len(cases) // settings.batch_size, 1)
+    steps = settings.steps_per_epoch or math.ceil(len(cases) / settings.batch_size)
     prepared = PreparedCases(cases, config.spec, cache, world=world)
     samples = TrainingSamples(prepared, PatchGrid.of(config.spec), augmentation, settings.seed, settings.batch_size, steps)
-    return TrainingLoader(samples, settings.workers, world, rank)
+    workers = worker_count(world) if settings.workers is None else settings.workers
+    return TrainingLoader(samples, workers, world, rank)
+
+
+def worker_count(world: int = 1) -> int:
+    """How many processes usually make patches for each of `world` processes that train.
+
+    A processor trains so slowly that one keeps up with it. A GPU may wait for several; beyond 8 little is gained.
+    """
+    if not torch.cuda.is_available():
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    # Of those that train, `torchrun` says how many are on this machine.
+    return max(min(8, cores // int(os.environ.get("LOCAL_WORLD_SIZE") or world)), 1)
 
 
 def validation_loader(cases: PreparedCases) -> DataLoader:
@@ -65,6 +81,9 @@ class TrainingLoader(DataLoader):
             # Forked workers share the cases' memory as it is.
             multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
             pin_memory=torch.cuda.is_available(),
+            # PyTorch draws a number when the workers are started. Drawn from the common generator, it would change what dropout draws in that epoch,
+            # and a run that goes on would not be the run it would have been.
+            generator=torch.Generator(),
         )
 
     def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:

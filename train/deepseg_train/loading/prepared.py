@@ -127,7 +127,7 @@ class _Store:
         try:
             if self.cache is None:
                 return self._read(case)
-            files = _InFiles(self.cache / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', case.name)}-{_fingerprint(case, self.spec)}")
+            files = _InFiles(self.cache / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', case.name)}-{_cache_key(case, self.spec)}")
             if files.whole:
                 return files
             arrays = self._read(case)
@@ -170,7 +170,7 @@ def _places(label: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.concatenate(rows))
 
 
-def _fingerprint(case: Case, spec: ModelSpec) -> str:
+def _cache_key(case: Case, spec: ModelSpec) -> str:
     """Tells whether prepared arrays are of these files and for a model that prepares alike."""
     files = [part for path in case.files for part in (sorted(path.iterdir()) if path.is_dir() else [path])]
     told: dict[str, Any] = {

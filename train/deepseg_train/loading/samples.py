@@ -84,8 +84,9 @@ class TrainingSamples(Dataset):
     def _case(self, key: SampleKey) -> int:
         """All cases take turns, in an order that is new in each turn."""
         count = len(self.cases)
-        if self.steps * self.batch_size <= count:  # each epoch is a turn, of which it may leave some out
-            turn, place = key.epoch, key.index
+        if self.steps * self.batch_size < count + self.batch_size:
+            # Each epoch is a turn. It may leave some cases out, or take some of them twice to make its last batch whole.
+            turn, place = key.epoch, key.index % count
         else:
             turn, place = divmod(key.epoch * self.steps * self.batch_size + key.index, count)
         return int(self._rng(_ORDER, turn).permutation(count)[place])

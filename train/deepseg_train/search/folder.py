@@ -28,8 +28,8 @@ _SETTINGS = "settings"
 
 
 @dataclass(frozen=True)
-class Way:
-    """How values are chosen, and when a trial is given up: one of SAMPLERS, its seed, and one of PRUNERS."""
+class SearchSettings:
+    """How values are chosen and when a trial is given up, by the names that `sampler_of` and `pruner_of` know."""
 
     sampler: str = "tpe"
     seed: int = 0
@@ -89,7 +89,7 @@ def _require_same(folder: Path, config: Mapping[str, Any], split: Path, space: P
             raise ConfigError(f"{folder} holds a search with another {what}. Name a new folder.")
 
 
-def open_search(folder: Path, storage: str | None, way: Way) -> Search:
+def open_search(folder: Path, storage: str | None, settings: SearchSettings) -> Search:
     """Begin the search of a folder made by `open_folder`, or join it; a storage knows it by the folder's name.
 
     Args:
@@ -105,15 +105,15 @@ def open_search(folder: Path, storage: str | None, way: Way) -> Search:
         optuna.create_study,
         direction="maximize",
         load_if_exists=True,
-        sampler=sampler_of(way.sampler, way.seed, ranges),
-        pruner=pruner_of(way.pruner, most_epochs(ranges, load_config(folder / BASE).training.epochs)),
+        sampler=sampler_of(settings.sampler, settings.seed, ranges),
+        pruner=pruner_of(settings.pruner, most_epochs(ranges, load_config(folder / BASE).training.epochs)),
     )
     ours = {
         "config": read_config(folder / BASE),
         "split": sha256_of(folder / SPLIT),
         "space": {place: asdict(span) for place, span in ranges.items()},
-        "sampler": way.sampler,
-        "seed": way.seed,
+        "sampler": settings.sampler,
+        "seed": settings.seed,
     }
     if _SETTINGS not in study.user_attrs:
         study.set_user_attr(_SETTINGS, ours)

@@ -18,7 +18,7 @@ from deepseg_train.config.reading import read_config
 from deepseg_train.data import open_dataset
 from deepseg_train.data.split import load_split
 from deepseg_train.errors import ConfigError
-from deepseg_train.search.folder import Search, Way, open_folder, open_search
+from deepseg_train.search.folder import Search, SearchSettings, open_folder, open_search
 from deepseg_train.search.samplers import grid_size
 from deepseg_train.search.space import check_space, read_space
 from deepseg_train.search.trials import claim, run_trial
@@ -32,7 +32,7 @@ def search(
     space: Path,
     data: Path,
     folder: Path,
-    way: Way | None = None,
+    settings: SearchSettings | None = None,
     storage: str | None = None,
     trials: int | None = None,
     minutes: float | None = None,
@@ -51,19 +51,19 @@ def search(
         DatasetError: the data has problems.
         ConfigError, ModelError, RuntimeError, ValueError: what the last of ten trials in a row failed of; the same call goes on with the next.
     """
-    way = way or Way()
+    settings = settings or SearchSettings()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    told = read_config(config_path)
-    config = parse_config(told, config_path)
+    raw = read_config(config_path)
+    config = parse_config(raw, config_path)
     if not config.split.is_file():
         raise ConfigError(f"There is no split file {config.split}, which {config_path} names. A split's path is relative to its config.")
     # What would fail in every trial is told now.
-    check_space(read_space(space), told, config_path)
+    check_space(read_space(space), raw, config_path)
     load_split(config.split, open_dataset(data, patient=config.patient).cases)
-    open_folder(folder, told, config.split, space)
-    found = open_search(folder, storage, way)
+    open_folder(folder, raw, config.split, space)
+    found = open_search(folder, storage, settings)
     wanted = math.inf if trials is None else trials
-    if way.sampler == "grid":
+    if settings.sampler == "grid":
         wanted = min(wanted, grid_size(found.ranges))
     until = math.inf if minutes is None else time.monotonic() + 60 * minutes
     failed = 0

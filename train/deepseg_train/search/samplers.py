@@ -16,8 +16,6 @@ from optuna.trial import FrozenTrial, TrialState
 from deepseg_train.errors import ConfigError
 from deepseg_train.search.space import Numbers, Range
 
-SAMPLERS = ("tpe", "random", "grid")
-PRUNERS = ("median", "none")
 _UNPRUNED_TRIALS = 5
 
 
@@ -50,10 +48,10 @@ class SeededByTrial(BaseSampler):
 
 
 def sampler_of(name: str, seed: int, ranges: Mapping[str, Range]) -> BaseSampler:
-    """One of SAMPLERS.
+    """Optuna's sampler for 'tpe', 'random' or 'grid'.
 
     Raises:
-        ConfigError: a grid is asked for and a range has no end of points.
+        ConfigError: a grid is asked for and a range is continuous.
     """
     if name == "grid":
         points = _points(ranges)
@@ -66,7 +64,7 @@ def grid_size(ranges: Mapping[str, Range]) -> int:
     """How many combinations a grid has.
 
     Raises:
-        ConfigError: a range has no end of points.
+        ConfigError: a range is continuous.
     """
     return math.prod(len(points) for points in _points(ranges).values())
 
@@ -90,9 +88,9 @@ def most_epochs(ranges: Mapping[str, Range], epochs: int) -> int:
 
 
 def pruner_of(name: str, epochs: int) -> BasePruner:
-    """One of PRUNERS; 'median' stops a trial whose best Dice so far is below the median of what the finished ones had at that epoch.
+    """Optuna's pruner for 'median' or 'none'; 'median' stops a trial whose best Dice so far is below the median of the finished ones at that epoch.
 
     It waits for five finished trials, and in each for a quarter of the epochs, because the learning rate rises at different speeds. Where trials
-    differ in their epochs, these are the most that one has.
+    differ in their number of epochs, the largest one counts.
     """
     return MedianPruner(_UNPRUNED_TRIALS, n_warmup_steps=epochs // 4) if name == "median" else NopPruner()

@@ -67,7 +67,7 @@ class Numbers:
         """All of them, for a grid.
 
         Raises:
-            ConfigError: there is no end of them.
+            ConfigError: the range is continuous.
         """
         if self.whole and not self.log:
             return list(range(self.low, self.high + 1, self.step or 1))
@@ -151,7 +151,7 @@ def check_space(ranges: Mapping[str, Range], config: Mapping[str, Any], path: Pa
             spec = parse_config(with_values(config, values), path).spec
             build_network(spec.network.name, spec.network.kwargs)
         except (ConfigError, ModelError) as error:
-            first = first or ConfigError(f"The search would set {told(values)}. {error}")
+            first = first or ConfigError(f"The search would set {format_values(values)}. {error}")
         else:
             return
     raise first
@@ -165,6 +165,6 @@ def _check_road(place: str, config: Any) -> None:
             raise ConfigError(f"The search cannot set {place}: {'.'.join(road[: n + 1])} is {config!r}, no mapping. Give choices of the whole.")
 
 
-def told(values: Mapping[str, Any]) -> str:
+def format_values(values: Mapping[str, Any]) -> str:
     """Values by place, in one line."""
     return ", ".join(f"{place} {value if isinstance(value, str) else json.dumps(value)}" for place, value in values.items())

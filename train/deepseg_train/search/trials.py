@@ -13,7 +13,7 @@ from deepseg.errors import ModelError
 from deepseg_train.errors import ConfigError
 from deepseg_train.search.callback import TrialReport
 from deepseg_train.search.folder import BASE, Search
-from deepseg_train.search.space import suggested, told
+from deepseg_train.search.space import format_values, suggested
 from deepseg_train.training.fit import fit
 from deepseg_train.training.run_folder import CACHE
 
@@ -65,7 +65,7 @@ def run_trial(search: Search, claimed: Claim, data: Path) -> None:
     """
     study, trial = search.study, claimed.trial
     values = suggested(search.ranges, trial)
-    print(f"Trial {trial.number}: {told(values)}", flush=True)
+    print(f"Trial {trial.number}: {format_values(values)}", flush=True)
     report = TrialReport(trial, study.get_trials(deepcopy=False)[trial.number].intermediate_values)
     try:
         fit(search.folder / BASE, data, claimed.run, values, cache=search.folder / CACHE, extra_callbacks=[report])

@@ -13,6 +13,7 @@ from deepseg.api import load_model
 from deepseg.errors import ModelError
 from deepseg.fast_network import fast_precision, optimise
 from deepseg.spec import InputSpec, ModelSpec
+from deepseg_train.data.channels import steps_text
 from deepseg_train.errors import ConfigError
 from deepseg_train.losses import DistillationLoss
 
@@ -50,8 +51,7 @@ _COMPARED: dict[str, Callable[[ModelSpec], Any]] = {
 
 
 def _input_text(item: InputSpec) -> str:
-    steps = ", ".join(f"{step.scheme} {step.parameters}" if step.parameters else step.scheme for step in item.steps)
-    return f"{item.modality} in {item.unit}, normalised by {steps or 'nothing'}"
+    return f"{item.modality} in {item.unit}, normalised by {steps_text(item.steps)}"
 
 
 class Teacher:

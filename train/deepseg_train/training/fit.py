@@ -26,6 +26,7 @@ from deepseg_train.training.curves import draw_curves, read_logs
 from deepseg_train.training.data_time import EPOCH_SECONDS, DataTime
 from deepseg_train.training.module import SegmentationModule
 from deepseg_train.training.moving_average import MovingAverage
+from deepseg_train.training.processes import only_one, say_ready, wait_for_first_process, world_and_rank
 from deepseg_train.training.progress_bar import TrainingBar
 from deepseg_train.training.run_folder import (
     BEST,
@@ -35,16 +36,15 @@ from deepseg_train.training.run_folder import (
     FINISHED,
     LAST,
     SPLIT,
+    RunEnd,
     finish,
-    only_one,
     open_run,
     read_run,
-    record_inputs,
-    say_ready,
-    seen_before,
-    wait_for_first_process,
+    refuse_other_files,
 )
+from deepseg_train.training.run_inputs import record_inputs, seen_before
 from deepseg_train.training.same_config import SameConfig
+from deepseg_train.training.stopping import EndsTraining, NoProgress
 
 
 def fit(
@@ -64,18 +64,22 @@ def fit(
         cache: folder for prepared cases that do not fit into memory; None for one in the run's own.
 
     Raises:
-        ConfigError: the config is wrong, or `run` holds a run with another config.
+        ConfigError: the config is wrong, or `run` holds a run with another config or files of the user's that a run would overwrite.
         DatasetError: the data has problems, which are all listed, or is not what `run` began with.
     """
     if processes < 1:
         raise ConfigError(f"The number of processes is {processes}; expected at least 1.")
-    world, rank = _world(processes)
+    world, rank = world_and_rank(processes)
     if rank:
+        if (run / FINISHED).exists():
+            # The first process says so, and makes no folder to wait for.
+            return run / BEST
         wait_for_first_process(run)
         _fit(read_run(run), data, run, world, rank, cache, extra_callbacks)
         return run / BEST
     # A wrong config is told before a folder is made, and nothing in a folder is touched while another process trains in it.
     load_config(config_path, values)
+    refuse_other_files(config_path, run)
     with only_one(run):
         config = open_run(config_path, run, values)
         if (run / FINISHED).exists():
@@ -115,8 +119,18 @@ def _fit(
         logged = read_logs(run)
         draw_curves(logged, spec.labels, run / CURVES)
         shutil.rmtree(run / CACHE, ignore_errors=True)
-        finish(run, trainer.current_epoch, sum(logged[EPOCH_SECONDS].values()))
+        stopped = _stopped(trainer)
+        finish(run, RunEnd(trainer.current_epoch, round(sum(logged[EPOCH_SECONDS].values())), stopped))
+        if stopped:
+            print(f"Ended after {trainer.current_epoch} of {settings.epochs} epochs: {stopped}.", flush=True)
         print(f"Best validation Dice {float(score):.4f}; weights in {run / BEST}, curves in {run / CURVES}.", flush=True)
+
+
+def _stopped(trainer: lightning.Trainer) -> str | None:
+    """Why a training ended before its last epoch; None where it did not."""
+    if trainer.current_epoch == trainer.max_epochs:
+        return None
+    return next((callback.reason for callback in trainer.callbacks if isinstance(callback, EndsTraining) and callback.reason), None)
 
 
 def _tell_seen(config: TrainConfig, split: Parts) -> None:
@@ -126,8 +140,8 @@ def _tell_seen(config: TrainConfig, split: Parts) -> None:
         remark = seen.remark("a model that this run learns from", split[part])
         if remark:
             print(f"Note on the part {part}: {remark} Use the split that it was trained with.", flush=True)
-    if seen.untold:
-        print(f"Note: {', '.join(seen.untold)} does not tell which images it was trained on; they may be among those kept for figures.", flush=True)
+    if seen.doubt:
+        print(f"Note: {seen.doubt}", flush=True)
 
 
 def _train(trainer: lightning.Trainer, module: SegmentationModule, loader: TrainingLoader, validation: DataLoader, last: Path) -> None:
@@ -144,12 +158,6 @@ def _train(trainer: lightning.Trainer, module: SegmentationModule, loader: Train
         raise
 
 
-def _world(processes: int) -> tuple[int, int]:
-    """How many processes train together, and which of them this is; `torchrun` and Lightning's own launcher say so in the environment."""
-    world = int(os.environ.get("WORLD_SIZE", processes))
-    return world, int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", 0)))
-
-
 def _trainer(config: TrainConfig, run: Path, world: int, extra: Sequence[callbacks.Callback]) -> lightning.Trainer:
     settings = config.training
     watched = {"monitor": "validation/dice", "mode": "max"}
@@ -164,7 +172,7 @@ def _trainer(config: TrainConfig, run: Path, world: int, extra: Sequence[callbac
     if settings.ema_decay is not None:
         kept.insert(0, MovingAverage(settings.ema_decay))
     if settings.early_stopping_epochs is not None:
-        kept.append(callbacks.EarlyStopping(**watched, patience=max(settings.early_stopping_epochs // settings.validate_every_epochs, 1)))
+        kept.append(NoProgress(settings.early_stopping_epochs, settings.validate_every_epochs))
     nodes = int(os.environ.get("WORLD_SIZE", world)) // int(os.environ.get("LOCAL_WORLD_SIZE", world))
     return lightning.Trainer(
         max_epochs=settings.epochs,

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from deepseg.errors import ModelError
+from deepseg.errors import ModelError, NotFiniteError
 from deepseg.fast_network import replace_instance_norms
 from deepseg.inference import infer_logits
 from deepseg.metrics import dice
@@ -95,10 +95,11 @@ class SegmentationModule(lightning.LightningModule):
         """Whole cases, one at a time, through DeepSeg's own inference."""
         try:
             predicted = infer_logits(self.network, case["image"][0], self.spec).argmax(0).cpu().numpy()
-        except ModelError as error:
+        except NotFiniteError as error:
             rate = self.settings.optimizer.learning_rate
             raise ConfigError(
-                f"The training went astray in epoch {self.current_epoch + 1}: {error} Lower optimizer.learning_rate ({rate:g})."
+                f"Training diverged in epoch {self.current_epoch + 1}: the network's output is NaN or infinite. "
+                f"Lower optimizer.learning_rate (now {rate:g})."
             ) from error
         reference = case["label"][0, 0].cpu().numpy()
         self.scores.append([dice(predicted == label.value, reference == label.value) for label in self.spec.labels])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Literal
@@ -85,12 +85,25 @@ def check_patterns(network: nn.Module, settings: OptimizerSettings) -> None:
 
 
 def freeze(network: nn.Module, settings: OptimizerSettings) -> list[nn.Module]:
-    """Stop the gradients of frozen parameters; returns the modules whose every parameter is frozen, to be kept in evaluation mode."""
+    """Stop the gradients of frozen parameters; returns the modules to be kept in evaluation mode.
+
+    These have parameters or statistics of their own and lie in a module all of whose parameters are frozen, such as a normalisation without
+    parameters after a frozen convolution. Dropout layers are not among them.
+    """
     for name, parameter in network.named_parameters():
         if any(fnmatchcase(name, pattern) for pattern in settings.freeze):
             parameter.requires_grad_(False)
-    own: Mapping[nn.Module, list[nn.Parameter]] = {module: list(module.parameters(recurse=False)) for module in network.modules()}
-    return [module for module, parameters in own.items() if parameters and not any(p.requires_grad for p in parameters)]
+    frozen = {part for module in network.modules() if _is_frozen(module) for part in module.modules()}
+    return [module for module in network.modules() if module in frozen and _has_own_tensors(module)]
+
+
+def _is_frozen(module: nn.Module) -> bool:
+    parameters = list(module.parameters())
+    return bool(parameters) and not any(parameter.requires_grad for parameter in parameters)
+
+
+def _has_own_tensors(module: nn.Module) -> bool:
+    return any(True for of in (module.parameters, module.buffers) for _ in of(recurse=False))
 
 
 def l1_of(network: nn.Module) -> torch.Tensor:

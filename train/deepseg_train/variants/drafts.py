@@ -11,9 +11,9 @@ from deepseg.bundle import ModelBundle
 from deepseg.errors import ModelError, OutputError
 from deepseg_train.data import Case
 from deepseg_train.errors import ConfigError
+from deepseg_train.variants.accuracy_change import RunSetup
 from deepseg_train.variants.agreement import GoldenDifference, golden_difference
 from deepseg_train.variants.kinds import Kind
-from deepseg_train.variants.loss import Way
 from deepseg_train.variants.model_folder import save_model_folder
 from deepseg_train.variants.onnx_export import export_onnx
 from deepseg_train.variants.onnx_int8 import calibration_windows, quantise
@@ -26,20 +26,20 @@ class Draft:
 
     Attributes:
         kind: which.
-        way: to run it.
+        setup: to run it.
         golden: differences from the model's golden file.
         logits: largest difference of a logit between ONNX Runtime and PyTorch; None where none is stored in float32 ONNX.
     """
 
     kind: Kind
-    way: Way
+    setup: RunSetup
     golden: GoldenDifference
     logits: float | None = None
 
     @property
     def files(self) -> list[Path]:
         """What its numbers are stored in."""
-        bundle = self.way.bundle
+        bundle = self.setup.bundle
         return [bundle.file] if isinstance(bundle, OnnxBundle) else [bundle.weights_path(name) for name in bundle.spec.weights]
 
 
@@ -71,7 +71,7 @@ def make_drafts(model: ModelBundle, kinds: Sequence[Kind], seen: Sequence[Case],
                 bundle = OnnxBundle.of(model, file)
             else:
                 bundle = OnnxBundle.of(model, onnx.eight_bits())
-            drafts.append(Draft(kind, Way(kind.name, bundle), golden_difference(model, bundle, kind), logits))
+            drafts.append(Draft(kind, RunSetup(kind.name, bundle), golden_difference(model, bundle, kind), logits))
         except OutputError:
             raise
         except (ConfigError, ModelError) as error:

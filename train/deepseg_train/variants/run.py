@@ -17,9 +17,9 @@ from deepseg.fast_network import fast_precision
 from deepseg.golden import check_golden
 from deepseg_train.data import Case
 from deepseg_train.errors import ConfigError
+from deepseg_train.variants.accuracy_change import CaseAnswer, RunSetup, accuracy_change, answer_cases, metrics_of
 from deepseg_train.variants.drafts import Draft, make_drafts
 from deepseg_train.variants.kinds import KINDS, refuse_missing_packages
-from deepseg_train.variants.loss import CaseAnswer, Way, answer_cases, loss_of, metrics_of
 from deepseg_train.variants.model_folder import save_model_folder
 from deepseg_train.variants.onnx_folder import write_onnx_folder
 from deepseg_train.variants.speed import milliseconds_per_window
@@ -77,7 +77,7 @@ def make_variants(model: ModelBundle, kinds: Sequence[str], cases: Sequence[Case
             rows, answers = _measured(model, drafts, cases)
             made = Path(work) / "made"
             for draft, row in zip(drafts, rows[-len(drafts) :], strict=True):
-                _write(model, draft, row, answers[draft.way.name], made)
+                _write(model, draft, row, answers[draft.setup.name], made)
             told = summary(model, rows, refused, next(iter(answers.values())))
             (made / TABLE_FILE).write_text(told + "\n", encoding="utf-8")
             made.rename(folder)
@@ -88,18 +88,20 @@ def make_variants(model: ModelBundle, kinds: Sequence[str], cases: Sequence[Case
 
 def _measured(model: ModelBundle, drafts: Sequence[Draft], cases: Sequence[Case]) -> tuple[list[Row], dict[str, list[CaseAnswer]]]:
     """Rows of the table, those of the drafts last; and the answers by name, the model's own first."""
-    own = Way("the model as it is", model)
+    own = RunSetup("the model as it is", model)
     fast = fast_precision(torch.device("cpu"))
-    others = [Way(f"the model as it is, in {fast}", model, fast)] if fast != own.precision else []
-    answers = answer_cases(own, [*others, *(draft.way for draft in drafts)], cases)
-    milliseconds = milliseconds_per_window([own, *others, *(draft.way for draft in drafts)])
+    others = [RunSetup(f"the model as it is, in {fast}", model, fast)] if fast != own.precision else []
+    answers = answer_cases(own, [*others, *(draft.setup for draft in drafts)], cases)
+    milliseconds = milliseconds_per_window([own, *others, *(draft.setup for draft in drafts)])
     weights = _size([model.weights_path(name) for name in model.spec.weights])
     rows = [Row(own.name, own.precision, weights, milliseconds[own.name], None)]
-    rows += [Row(way.name, way.precision, weights, milliseconds[way.name], loss_of(answers[way.name], answers[own.name])) for way in others]
+    for setup in others:
+        change = accuracy_change(answers[setup.name], answers[own.name])
+        rows.append(Row(setup.name, setup.precision, weights, milliseconds[setup.name], change))
     for draft in drafts:
-        name = draft.way.name
-        loss = loss_of(answers[name], answers[own.name])
-        rows.append(Row(name, draft.kind.computes_in, _size(draft.files), milliseconds[name], loss, draft.golden))
+        name = draft.setup.name
+        change = accuracy_change(answers[name], answers[own.name])
+        rows.append(Row(name, draft.kind.computes_in, _size(draft.files), milliseconds[name], change, draft.golden))
     return rows, answers
 
 

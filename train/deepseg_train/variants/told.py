@@ -7,18 +7,18 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from deepseg.bundle import ModelBundle
+from deepseg_train.variants.accuracy_change import CaseAnswer
 from deepseg_train.variants.drafts import Draft
-from deepseg_train.variants.loss import CaseAnswer
-from deepseg_train.variants.table import Row, change_text, variants_table
+from deepseg_train.variants.table import Row, dice_change_text, variants_table
 
 
 def card_text(model: ModelBundle, draft: Draft, row: Row, cases: int) -> str:
-    """The part of a variant's card that tells its loss, as Markdown."""
-    loss, golden = row.loss, row.golden
-    measured = [f"Change of mean Dice: {change_text(loss)}, 95 % bootstrap interval over patients; worst case {loss.worst:+.4f}."]
-    if loss.largest is not None:
-        measured.append(f"Largest difference of a probability in any voxel: {loss.largest:.2g}.")
-    measured.append(f"Voxels with another label: {100 * loss.relabelled:.2f} % of those that are not background.")
+    """The part of a variant's card that tells how it differs from its model, as Markdown."""
+    change, golden = row.change, row.golden
+    measured = [f"Change of mean Dice: {dice_change_text(change)}, 95 % bootstrap interval over patients; worst case {change.worst:+.4f}."]
+    if change.largest is not None:
+        measured.append(f"Largest difference of a probability in any voxel: {change.largest:.2g}.")
+    measured.append(f"Voxels with another label: {100 * change.relabelled:.2f} % of those that are not background.")
     measured.append(
         f"Probabilities of the model's golden file: {golden.mean:.1e} on average, {golden.largest:.1e} at most "
         f"(limit {draft.kind.golden_limit:g} on average)."
@@ -50,7 +50,7 @@ def summary(model: ModelBundle, rows: Sequence[Row], refused: Mapping[str, str],
             variants_table(rows),
             f"{len(own)} held-out cases of {model.spec.id} {model.spec.version}, whose own mean Dice is {mean:.4f}. Changes are variant minus model, "
             "with 95 % bootstrap intervals over patients; voxels are those that are not background.",
-            f"Time: median of passes over one window on the processor with {torch.get_num_threads()} threads, the ways in turns.",
+            f"Time: median of passes over one window on the processor with {torch.get_num_threads()} threads, taking turns.",
             *(f"Not written: {name}. {reason}" for name, reason in refused.items()),
         ]
     )

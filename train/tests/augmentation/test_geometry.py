@@ -18,8 +18,8 @@ AFFINE = AffineSettings(1.0, (20.0, 20.0, 20.0), (0.8, 1.25), 0.1, 3.0)
 ELASTIC = ElasticSettings(1.0, 12.0, (4.0, 4.8))
 CHANGES = {
     "left-right": {"flip": FlipSettings(left_right=1.0)},
-    "front-back": {"flip": FlipSettings(front_back=1.0)},
-    "head-foot": {"flip": FlipSettings(head_foot=1.0)},
+    "anterior-posterior": {"flip": FlipSettings(anterior_posterior=1.0)},
+    "superior-inferior": {"flip": FlipSettings(superior_inferior=1.0)},
     "affine": {"affine": AFFINE},
     "elastic": {"elastic": ELASTIC},
     "all": {"flip": FlipSettings(1.0, 1.0, 1.0), "affine": AFFINE, "elastic": ELASTIC},

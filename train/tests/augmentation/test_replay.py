@@ -39,6 +39,17 @@ def test_the_same_random_numbers_give_the_same_draw_and_others_another(everythin
     assert drawn[0] == drawn[1] != drawn[2]
 
 
+@pytest.mark.parametrize("change", ["affine", "elastic", "cutout"])
+def test_changes_that_may_stay_away_come_as_often_as_asked(off, grid, change):
+    def drawn(probability):
+        settings = replace(off, **{change: replace(getattr(off, change), probability=probability)})
+        return [getattr(draw(settings, np.random.default_rng(seed), grid, (1, 50, 50, 50)), change) for seed in range(300)]
+
+    assert sum(found is not None for found in drawn(0.3)) == pytest.approx(90, abs=24)  # three standard deviations
+    assert None not in drawn(1.0)
+    assert set(drawn(0.0)) == {None}
+
+
 def test_nothing_on_is_the_plain_patch(off, grid, phantom):
     drawn = draw(off, np.random.default_rng(0), grid, phantom[0].shape)
     assert drawn == Draw(grid.size, drawn.start, (False,) * 3, None, None, ((),), None)

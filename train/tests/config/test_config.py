@@ -1,5 +1,7 @@
 """A config says what it must, and every slip is named."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -7,8 +9,11 @@ from deepseg_train.config import load_config
 from deepseg_train.config.reading import read_settings, with_values
 from deepseg_train.errors import ConfigError
 from deepseg_train.training.fit import fit
+from deepseg_train.training.run_folder import open_run
 
 from ..conftest import SHIPPED_CONFIG
+
+MR = {"name": "T1", "modality": "MR", "unit": "a.u."}
 
 
 @pytest.fixture
@@ -59,6 +64,15 @@ def test_a_wrong_value_is_named_with_what_is_allowed(tmp_path, shipped, section,
     with pytest.raises(ConfigError, match=said) as refused:
         load_config(write(tmp_path, shipped))
     assert f"{section}" in str(refused.value) and key in str(refused.value)
+
+
+@pytest.mark.parametrize("epochs", [2, 3])
+def test_a_warm_up_as_long_as_the_training_is_refused(tmp_path, shipped, epochs):
+    shipped["training"]["epochs"], shipped["schedule"] = epochs, {"name": "constant", "warmup_epochs": 3}
+    with pytest.raises(ConfigError, match=f"warmup_epochs is 3 and training.epochs is {epochs}, .* expected fewer warm-up epochs than epochs"):
+        load_config(write(tmp_path, shipped))
+    shipped["training"]["epochs"] = 4
+    load_config(write(tmp_path, shipped))
 
 
 def test_numbers_with_an_exponent_are_numbers(tmp_path, shipped):
@@ -127,6 +141,43 @@ def test_a_config_says_what_differs_from_its_base_alone(tmp_path, shipped):
     assert config.start_from == "somewhere"
 
 
+@pytest.fixture
+def models(tmp_path):
+    """Model folders, as far as a path tells one: beside a config, beside its base, and in the working directory."""
+    for place in ("study/models/ball", "bases/teacher", "elsewhere/here"):
+        (tmp_path / place / "configs").mkdir(parents=True)
+    return tmp_path
+
+
+def test_a_models_folder_is_looked_for_beside_the_config_that_names_it(models, shipped, monkeypatch):
+    base, config = models / "bases" / "base.yaml", models / "study" / "config.yaml"
+    base.write_text(yaml.safe_dump({**shipped, "distillation": {"teacher": "teacher"}}), encoding="utf-8")
+    config.write_text(yaml.safe_dump({"base": "../bases/base.yaml", "start_from": "./models/ball"}), encoding="utf-8")
+    monkeypatch.chdir(models / "elsewhere")
+    read = load_config(config)
+    named = [Path(name) for name in (read.start_from, read.distillation.teacher)]
+    assert all(path.is_absolute() for path in named)
+    assert [path.resolve() for path in named] == [models / "study" / "models" / "ball", models / "bases" / "teacher"]
+    assert load_config(config, read_settings(["start_from=hippocampus-mr"])).start_from == "hippocampus-mr"
+    # What is set on a command line, and what lies nowhere else, is of the working directory.
+    assert read_settings(["start_from=here", "distillation.teacher=./here"]) == {
+        "start_from": str(models / "elsewhere" / "here"),
+        "distillation.teacher": str(models / "elsewhere" / "here"),
+    }
+    config.write_text(yaml.safe_dump({**shipped, "start_from": "here"}), encoding="utf-8")
+    assert load_config(config).start_from == str(models / "elsewhere" / "here")
+
+
+def test_a_run_names_its_models_so_that_it_is_repeated_from_anywhere(models, shipped, monkeypatch):
+    config = models / "study" / "config.yaml"
+    (models / "study" / shipped["split"]).write_text("{}", encoding="utf-8")
+    config.write_text(yaml.safe_dump({**shipped, "start_from": "models/ball", "distillation": {"teacher": "hippocampus-mr"}}), encoding="utf-8")
+    open_run(config, models / "runs" / "one")
+    monkeypatch.chdir(models / "elsewhere")
+    again = load_config(models / "runs" / "one" / "config.yaml")
+    assert (again.start_from, again.distillation.teacher) == (str(models / "study" / "models" / "ball"), "hippocampus-mr")
+
+
 @pytest.mark.parametrize(("base", "told"), [("config.yaml", "is its own base"), ("nowhere.yaml", "There is no config .*nowhere.yaml")])
 def test_a_base_that_cannot_be_is_named(tmp_path, base, told):
     with pytest.raises(ConfigError, match=told):
@@ -151,6 +202,26 @@ def test_every_config_in_the_repository_is_valid():
         ("spacing_mm", 1.0, "spacing_mm"),
         ("output", [1], "output must be a mapping"),
         ("network.kwargs", None, "kwargs"),
+        ("network.kwargs.filtres", [8], r"model\.network\.kwargs has an unknown key 'filtres'\. Did you mean 'filters'"),
+        ("network", {"name": "ResidualEncoderUNet", "kwargs": {"nonline": "ReLU"}}, r"unknown key 'nonline'\. Did you mean 'nonlin'"),
+        ("network", {"name": "SegResNet", "kwargs": {"filters": [8]}}, r"unknown key 'filters'\. .*init_filters"),
+        ("network", {"name": "SliceBySlice", "kwargs": {"contxt": 1}}, r"kwargs has an unknown key 'contxt'\. Did you mean 'context'"),
+        (
+            "network",
+            {"name": "SliceBySlice", "kwargs": {"network": "UNet", "kwargs": {"num_res_unit": 2}}},
+            r"kwargs\.kwargs has an unknown key 'num_res_unit'\. Did you mean 'num_res_units'",
+        ),
+        ("network", {"name": "SliceBySlice", "kwargs": {"kwargs": {"filtres": [8]}}}, r"kwargs\.kwargs has an unknown key 'filtres'"),
+        ("inputs", [{**MR, "steps": [{"scheme": "zscor"}]}], r"inputs\[0\]\.steps\[0\]\.scheme is 'zscor'; .*Did you mean 'zscore'"),
+        ("inputs", [{**MR, "steps": [{}]}], r"steps\[0\]\.scheme is None; expected one of zscore, "),
+        (
+            "inputs",
+            [{**MR, "steps": [{"scheme": "zscore"}, {"scheme": "shift_scale", "parameters": {"shift": 1, "scal": 2}}]}],
+            r"steps\[1\]\.parameters has an unknown key 'scal'\. Did you mean 'scale'",
+        ),
+        ("inputs", [{**MR, "steps": [{"scheme": "shift_scale", "parameters": {"shift": 1}}]}], r"lacks scale, which the scheme shift_scale needs"),
+        ("inputs", [{**MR, "steps": [{"scheme": "zscore", "parameters": {"low": 1}}]}], r"unknown key 'low'\. Known: none"),
+        ("inputs", [{**MR, "steps": [{"scheme": "zscore", "parameters": [1]}]}], r"parameters must be a mapping; got \[1\]"),
         ("output.activation", "sigmoid", "the labels of a dataset exclude each other"),
         ("crop", "nonzero", "trained on uncropped images only"),
         ("window.slice_context", 0, "network SliceBySlice"),

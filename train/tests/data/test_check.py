@@ -6,12 +6,14 @@ import json
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from deepseg_train.commands import check as command
 from deepseg_train.data import open_dataset
 from deepseg_train.data.check import check_dataset
+from deepseg_train.errors import DatasetError
 
-from .conftest import SHAPE, model, write_image, write_labels, write_msd
+from .conftest import SHAPE, model, write_image, write_labels, write_msd, write_nnunet
 
 
 def blocks(values=(1, 2), shape=SHAPE):
@@ -102,6 +104,64 @@ def test_no_problem_hides_another(msd):
     (msd / "labelsTr" / "case_03.nii.gz").unlink()
     found = [(problem.file.parent.name, problem.file.name[:7]) for problem in check(msd)]
     assert found == [("imagesTr", "case_01"), ("labelsTr", "case_01"), *[("labelsTr", "case_02")] * 3, ("labelsTr", "case_03")]
+
+
+def reasons(path):
+    return [(problem.file.name, problem.reason) for problem in check(path)]
+
+
+def test_what_is_wrong_with_a_table_hides_neither_its_other_rows_nor_its_files(table):
+    files = table.parent / "files"
+    rows = [line.replace("files/1-labels.nii.gz", "files/1-labels.nrrd") for line in table.read_text().splitlines()]
+    rows += ["scan3,p3,files/3-t1.nii.gz,,files/3-labels.nii.gz,A", "scan4,,files/4-t1.nii.gz,files/4-t2.nii.gz,files/4-labels.nii.gz,A"]
+    for channel in (1, 2):
+        write_image(files / f"4-t{channel}.nii.gz", seed=40 + channel)
+    save(files / "4-labels.nii.gz", blocks((1, -1)))
+    # ITK's reader of NIfTI would hide it.
+    image = sitk.GetImageFromArray(with_nan(blocks()).T)
+    image.SetDirection((-1, 0, 0, 0, -1, 0, 0, 0, 1))
+    sitk.WriteImage(image, str(files / "1-labels.nrrd"))
+    table.write_text("\n".join(rows) + "\n")
+    assert reasons(table) == [
+        ("cases.csv", "row 5 has nothing in the column image_1"),
+        ("cases.csv", "row 6 has nothing in the column patient"),
+        ("1-labels.nrrd", "labels are NaN or infinite"),
+        ("4-labels.nii.gz", "negative: -1"),
+    ]
+    with pytest.raises(DatasetError, match=r"row 5 has nothing(.|\n)*row 6 has nothing"):
+        open_dataset(table)
+
+
+def test_a_wrong_number_of_cases_hides_no_other_problem(tmp_path):
+    folder = write_nnunet(tmp_path / "nnunet", numTraining=7)
+    (folder / "imagesTr" / "scan_1_0001.nii.gz").unlink()
+    announced = f"it announces numTraining 7; there are 3 cases in {folder}"
+    assert reasons(folder) == [("dataset.json", announced), ("scan_1_0001.nii.gz", "the file is missing")]
+
+
+def test_what_is_wrong_with_a_bids_dataset_hides_none_of_its_files(bids):
+    labels = bids / "derivatives" / "manual"
+    (bids / "sub-01/ses-1/anat/sub-01_ses-1_T1w.nii.gz").unlink()
+    (labels / "sub-03/anat/sub-03_run-2_dseg.nii.gz").rename(labels / "sub-03/anat/sub-03_dseg.nii.gz")
+    (bids / "participants.tsv").write_text("participant_id\tsex\nsub-01\tF\n")
+    (labels / "sub-02/anat/sub-02_dseg.tsv").write_text("index\tname\n100\tGray\n101\tWhite\n")
+    write_labels(labels / "sub-02/anat/sub-02_dseg.nii.gz", values=(100, 9))
+    found = reasons(bids)
+    assert [name for name, _ in found] == [
+        "sub-01_ses-1_dseg.nii.gz",
+        "sub-03_dseg.nii.gz",
+        "participants.tsv",
+        "sub-02_dseg.tsv",
+        "sub-02_dseg.nii.gz",
+    ]
+    told = ("has no image", "does not tell which image", "has no row for 1 of 2 cases: sub-02", "names differ from those of", "not declared: 9")
+    assert all(part in reason for part, (_, reason) in zip(told, found, strict=True))
+
+
+def test_several_segmentations_of_an_image_are_all_named(bids):
+    write_labels(bids / "derivatives/other/sub-02/anat/sub-02_seg-other_dseg.nii.gz", values=(100, 101))
+    several = [name for name, reason in reasons(bids) if reason == "it is one of 2 segmentations of an image"]
+    assert several == ["sub-02_dseg.nii.gz", "sub-02_seg-other_dseg.nii.gz"]
 
 
 def test_channels_on_other_grids_are_found(nnunet):

@@ -134,7 +134,9 @@ def test_bids_segmentations_in_another_space_have_their_image_beside_them(bids):
 
 def test_bids_segmentations_without_an_image_are_all_named(bids):
     (bids / "sub-01/ses-1/anat/sub-01_ses-1_T1w.nii.gz").unlink()
-    with pytest.raises(DatasetError, match=r"1 segmentations have no image(.|\n)*sub-01_ses-1_dseg"):
+    for run in (1, 2):
+        (bids / f"sub-03/anat/sub-03_run-{run}_T1w.nii.gz").unlink()
+    with pytest.raises(DatasetError, match=r"sub-01_ses-1_dseg\.nii\.gz: the segmentation has no image(.|\n)*sub-03_run-2_dseg"):
         open_dataset(bids)
 
 
@@ -161,9 +163,9 @@ def test_a_table_gives_patients_channels_and_columns(table):
     [
         ("image,site\na,b\n", "expected 'image'"),
         ("image_0,image_2,label\na,b,c\n", "without a gap"),
-        ("image,label\na,\n", "Row 2 .* nothing in the column label"),
-        ("image,label\na\n", "Row 2 .* has 1 cells"),
-        ("image,image,label\na,b,c\n", "with one name: image"),
+        ("image,label\na,\n", "row 2 has nothing in the column label"),
+        ("image,label\na\nb,c\nd,e,f\n", "has 2 columns .image, label., but row 2 has 1 cells, row 4 has 3 cells"),
+        ("image,image,label\na,b,c\n", "unnamed or duplicate columns: image"),
         ("image,label\n", "no row below"),
         ("", "is empty"),
     ],

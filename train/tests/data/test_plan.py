@@ -66,7 +66,6 @@ def test_a_fingerprint_is_counted_by_hand(tmp_path):
     # Of 1 x 2 x 3 mm and of 1 x 2 x 4 mm.
     assert found.sizes_ml(1) == pytest.approx([0.018, 0.008]) and found.sizes_ml(3) == []
     assert "Median sizes of the labels: a 0.009 mL in 10 of 10 cases, b in no case." in plan(figures((40, 48, 40))).explain()
-    assert found.median_spacing_mm == pytest.approx((1, 2, 3.5))
     assert found.median_kept == pytest.approx((4 + 2) / 2 / 120)
     # Means 3 and 15, mean squares 12.5 and 250; half of the values are at most 6, the other half at least 10.
     assert astuple(found.intensities[0]) == pytest.approx((9.0, np.sqrt((12.5 + 250) / 2 - 81), 1.0, 20.0))

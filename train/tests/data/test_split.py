@@ -80,6 +80,28 @@ def test_strata_are_kept_in_proportion(seed):
     assert max(off) > 1
 
 
+def test_numbers_that_nearly_every_patient_has_alone_are_kept_in_proportion_by_quarters():
+    """Ages 20 to 99, in an order that has nothing to do with the patients' names; those of a patient with two scans count by their mean."""
+    ages = {f"p{n:02}": 20 + 37 * n % 80 for n in range(80)}
+    cases = [replace(case, columns={"age": str(ages[case.patient])}) for case in make(80)]
+    cases += [replace(case, name=f"{case.name}-later", columns={"age": str(int(case.columns["age"]) + 0.5)}) for case in cases[::7]]
+
+    def off(stratify: str | None) -> int:
+        """The most patients of a quarter that a part of 20 has too few or too many, in ten draws."""
+        sizes = {"train": 0.25, "validation": 0.25, "calibrate": 0.25, "test": 0.25}
+        drawn = (part for seed in range(10) for part in patients_of(draw_split(cases, sizes, seed, stratify)).values())
+        counts = (Counter((ages[patient] - 20) // 20 for patient in part) for part in drawn)
+        return max(abs(count[quarter] - 5) for count in counts for quarter in range(4))
+
+    assert off("age") <= 1 < off(None)
+
+
+def test_values_that_are_no_numbers_stay_strata_however_many_there_are():
+    sites = [replace(case, columns={"site": f"S{n % 30}"}) for n, case in enumerate(make(60))]
+    for parts in (draw_split(sites, {"train": 0.5, "test": 0.5}, seed, "site") for seed in range(3)):
+        assert len({case.columns["site"] for case in parts["test"]}) == 30
+
+
 def test_every_part_with_a_fraction_has_a_patient():
     assert {part: len(cases) for part, cases in draw_split(make(5), FRACTIONS, 0).items()} == {"train": 2, "validation": 1, "calibrate": 1, "test": 1}
     with pytest.raises(DatasetError, match="3 patients are too few for 4 parts"):

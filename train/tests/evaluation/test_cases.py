@@ -10,11 +10,12 @@ import pytest
 
 from deepseg.bundle import ModelBundle
 from deepseg.io import write_label_map
-from deepseg.spec import OutputSpec
+from deepseg.spec import InputSpec, IntensityStep, OutputSpec
 from deepseg.volume import LabelMap
 from deepseg_train.data import Case, open_dataset
 from deepseg_train.errors import DatasetError
-from deepseg_train.evaluation.cases import ModelAnswers, evaluate_predictions
+from deepseg_train.evaluation.card import model_card
+from deepseg_train.evaluation.cases import FolderAnswers, ModelAnswers, rows_of
 from deepseg_train.evaluation.measures import MEASURES
 from deepseg_train.evaluation.rows import read_rows, write_rows
 from deepseg_train.evaluation.summary import summarise
@@ -32,7 +33,7 @@ def rows_with(**measured):
 
 @pytest.fixture(scope="module")
 def rows(boxes):
-    return evaluate_predictions(boxes / "predicted", open_dataset(boxes).cases, LABELS)
+    return rows_of(FolderAnswers(boxes / "predicted", LABELS), open_dataset(boxes).cases)
 
 
 def test_label_files_of_others_are_measured(rows):
@@ -90,6 +91,14 @@ def test_the_worst_case_is_the_lowest_score_and_the_largest_error():
     assert [figures[m]["worst"] for m in ("dice", "hd95_mm", "volume_error_percent")] == [0.7, 1.0, -3.0]
 
 
+def test_a_model_card_says_how_each_input_is_normalised(rows, tiny_model):
+    window = IntensityStep("ct_window", {"low": -57.0, "high": 164.5, "mean": 99.0, "std": 39.0})
+    inputs = (InputSpec("CT", "CT", "HU", (window, IntensityStep("zscore"))), InputSpec("Mask", "other", "a.u."))
+    metrics = {"what": "Test cases.", **summarise(rows)}
+    told = model_card(dataclasses.replace(ModelBundle.load(tiny_model).spec, inputs=inputs, metrics=metrics))
+    assert "CT (CT, HU), normalised by ct_window (low -57, high 164.5, mean 99, std 39), zscore; Mask (other, a.u.), normalised by nothing\n" in told
+
+
 def test_a_table_of_an_older_model_file_is_still_drawn():
     old = {"cases": 31, "labels": {"A": {"dice": {"mean": 0.9, "low": 0.88, "high": 0.91, "worst": 0.8}}}}
     assert "| A | 0.900 (0.880 to 0.910) |" in table(old)
@@ -107,8 +116,8 @@ def test_cases_of_one_patient_are_told_and_widen_the_interval():
 
 def test_all_missing_predictions_are_named(boxes, tmp_path):
     shutil.copy(boxes / "predicted" / "short_1.nii.gz", tmp_path)
-    with pytest.raises(DatasetError, match=r"for 5 of 6 cases.*short_0, short_2"):
-        evaluate_predictions(tmp_path, open_dataset(boxes).cases, LABELS)
+    with pytest.raises(DatasetError, match=r"for 5 of 6 cases: short_0, short_2.*ending in \.seg\.nrrd, \.nrrd, \.nii\.gz, \.nii, \.mha\."):
+        FolderAnswers(tmp_path, LABELS).refuse_missing(open_dataset(boxes).cases)
 
 
 def test_a_prediction_on_another_grid_or_with_other_labels_is_refused(boxes, tmp_path):
@@ -116,10 +125,10 @@ def test_a_prediction_on_another_grid_or_with_other_labels_is_refused(boxes, tmp
     moved = dataclasses.replace(GRID, ijk_to_ras=GRID.ijk_to_ras + np.outer([1, 0, 0, 0], [0, 0, 0, 1]))
     write_label_map(LabelMap(box((2, 2, 2), (4, 4, 4)), moved, LABELS), tmp_path / "short_0.nii.gz")
     with pytest.raises(DatasetError, match="short_0: the grids of the prediction"):
-        evaluate_predictions(tmp_path, cases, LABELS)
+        rows_of(FolderAnswers(tmp_path, LABELS), cases)
     write_label_map(LabelMap(box((2, 2, 2), (4, 4, 4), 3), GRID, LABELS), tmp_path / "short_0.nii.gz")
-    with pytest.raises(DatasetError, match=r"short_0: .*label values \[0, 3\]"):
-        evaluate_predictions(tmp_path, cases, LABELS)
+    with pytest.raises(DatasetError, match=r"short_0: .*label values 0, 3; expected only 0, 1, 2"):
+        rows_of(FolderAnswers(tmp_path, LABELS), cases)
 
 
 def test_label_values_of_the_dataset_become_those_of_the_model_and_an_empty_reference_is_a_case(tmp_path):
@@ -130,8 +139,29 @@ def test_label_values_of_the_dataset_become_those_of_the_model_and_an_empty_refe
     for name in "ab":
         write_label_map(LabelMap(box((2, 2, 2), (4, 4, 3), 7), GRID, ()), predicted / f"{name}.nii.gz")
     cases = [Case("a", "a", (), reference, values=(7, 9)), Case("b", "b", (), empty, values=(7, 9))]
-    found = evaluate_predictions(predicted, cases, LABELS)
+    found = rows_of(FolderAnswers(predicted, LABELS), cases)
     assert [row["dice"] for row in found] == pytest.approx([2 * 4 / 12, 1, 0, 1])
+
+
+def test_segmentations_of_deepseg_batch_have_the_models_values(tmp_path):
+    """Also where the dataset has others."""
+    predicted, cases = tmp_path / "predicted", []
+    predicted.mkdir()
+    for name, values in (("a", ()), ("b", (7, 9))):
+        write_label_map(LabelMap(box((2, 2, 2), (4, 4, 4), values[1] if values else 2), GRID, ()), tmp_path / f"{name}.nii.gz")
+        write_label_map(LabelMap(box((2, 2, 2), (4, 4, 3), 2), GRID, LABELS), predicted / f"{name}.seg.nrrd")
+        cases.append(Case(name, name, (), tmp_path / f"{name}.nii.gz", values=values))
+    found = rows_of(FolderAnswers(predicted, LABELS), cases)
+    assert [row["dice"] for row in found] == pytest.approx([1, 2 * 4 / 12] * 2)
+
+
+def test_a_segmentation_of_several_layers_is_refused(tmp_path):
+    reference = tmp_path / "a.nii.gz"
+    write_label_map(LabelMap(box((2, 2, 2), (4, 4, 4)), GRID, ()), reference)
+    bits = box((2, 2, 2), (4, 4, 4)) + 2 * box((3, 3, 3), (6, 6, 6))
+    write_label_map(LabelMap(bits, GRID, LABELS, overlapping=True), tmp_path / "a.seg.nrrd")
+    with pytest.raises(DatasetError, match=r"a: .*a\.seg\.nrrd has 2 layers of segments, which may overlap.* one layer"):
+        FolderAnswers(tmp_path, LABELS).to(Case("a", "a", (), reference))
 
 
 def test_labels_that_may_overlap_are_not_compared_with_labels_that_exclude_each_other(tiny_model):

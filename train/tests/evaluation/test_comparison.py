@@ -91,5 +91,5 @@ def test_the_command_prints_the_table(tmp_path, capsys):
     tables = (tmp_path / "ours.csv", tmp_path / "nnunet.csv")
     run_command(compare, "compare", *tables, "--measures", "dice")
     assert "| nnunet | mean over labels | Dice |" in capsys.readouterr().out
-    with pytest.raises(DatasetError, match="2 tables need as many different names"):
+    with pytest.raises(DatasetError, match=r"2 tables need as many different names.*pass --names to `deepseg-train compare`"):
         run_command(compare, "compare", *tables, "--names", "one")

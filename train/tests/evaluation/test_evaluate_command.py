@@ -1,9 +1,11 @@
 """`deepseg-train evaluate`, as it is used."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from deepseg import api
 from deepseg_train.commands import evaluate
 from deepseg_train.errors import DatasetError
 from deepseg_train.evaluation import read_rows
@@ -39,6 +41,17 @@ def test_a_model_is_run_and_its_probabilities_ranked(boxes, tiny_model, tmp_path
     assert "AUPRC" in capsys.readouterr().out
 
 
+def test_answers_to_mirrored_images_are_averaged_where_that_is_asked_for(boxes, tiny_model, tmp_path):
+    tiny = api.ModelBundle.load(tiny_model)
+    weights = {name: tiny.build_network(0).state_dict() for name in tiny.spec.weights}
+    spec = replace(tiny.spec, output=replace(tiny.spec.output, mirror_axes=(0,)))
+    model = api.ModelBundle.save(tmp_path / "mirroring", spec, weights, "card", "licence").folder
+    for name, how in (("once", ()), ("mirrored", ("--mirror",))):
+        run(boxes, model, *how, "--csv", tmp_path / f"{name}.csv")
+    once, mirrored = ([row["auroc"] for row in read_rows(tmp_path / f"{name}.csv")] for name in ("once", "mirrored"))
+    assert all(a != b for a, b in zip(once, mirrored, strict=True))
+
+
 def test_with_a_split_nothing_is_said_of_training_cases(boxes, tmp_path, capsys):
     parts = {"train": ["short_0"], "validation": [], "calibrate": [], "test": ["short_1", "short_2"]}
     (tmp_path / "split.json").write_text(json.dumps({"parts": parts, "patients": {"short_1": "p", "short_2": "p"}}), encoding="utf-8")
@@ -62,6 +75,8 @@ def test_what_cannot_be_compared_is_told_before_any_case_is_answered(boxes, tiny
         ([], "Name a model"),
         (["--predictions", "nowhere"], "lacks predictions for 6 of 6 cases"),
         (["--predictions", "nowhere", "--parts", "tset"], "no part tset"),
+        (["--predictions", "nowhere", "--parts", "test"], "--parts test names parts of a split; name its file with --split"),
+        (["--predictions", "nowhere", "--mirror"], "--mirror is how a model is run, and --predictions evaluates label files"),
         (["--predictions", "nowhere", "--by", "sex"], "no column 'sex'"),
     ],
 )
@@ -72,8 +87,6 @@ def test_what_cannot_be_done_is_one_sentence(boxes, arguments, told):
 
 @pytest.mark.parametrize("option", ["--csv", "--report", "--checklist"])
 def test_nothing_is_overwritten(boxes, tmp_path, option):
-    from deepseg import api
-
     path = tmp_path / {"--csv": "a.csv", "--report": "a.html", "--checklist": "a.md"}[option]
     path.write_text("mine", encoding="utf-8")
     with pytest.raises(api.OutputError, match="exists already"):

@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 
 from deepseg.bundle import ModelBundle
-from deepseg_train.commands import calibrate, evaluate
+from deepseg_train.commands import calibrate, evaluate, variants
+from deepseg_train.config import load_config
 from deepseg_train.data import open_dataset
 from deepseg_train.data.seen import KEY, Seen, content_sha256
-from deepseg_train.errors import DatasetError
+from deepseg_train.errors import ConfigError, DatasetError
 from deepseg_train.export import measured_on
+from deepseg_train.training.run_inputs import record_inputs
 
 from .conftest import run_command
 
@@ -47,9 +49,18 @@ def test_what_several_models_have_seen_adds_up(cases, tiny_model):
 
 def test_figures_are_called_those_of_unseen_cases_only_where_they_are(cases):
     test = [replace(case, patient="one") for case in cases[:2]] + [cases[2]]
-    assert measured_on(test, seen_in(cases[5:])) == "Test cases of the committed split (2 patients, not used in training)."
+    assert measured_on(test, seen_in(cases[5:])) == "Test cases of the run's split (2 patients, not used in training)."
     assert "(2 patients, 1 of them used in training, by this model or one that it learned from)" in measured_on(test, seen_in(cases[2:]))
     assert "not used in this training; which images other was trained on is not known" in measured_on(test, Seen(untold=("other",)))
+
+
+def test_an_image_under_two_patients_is_refused_before_training(cases, small_config, tmp_path):
+    config, copy = load_config(small_config), replace(cases[5], images=cases[0].images)
+    with pytest.raises(DatasetError, match=r"case_05 \(patient case_05\) has that of case_00 \(patient case_00\)\. .*draw the split anew"):
+        record_inputs(tmp_path, [*cases[:3], copy], config)
+    assert not list(tmp_path.iterdir())
+    # Two outlines of one patient's image are none of two.
+    record_inputs(tmp_path, [*cases[:3], replace(copy, patient=cases[0].patient)], config)
 
 
 @pytest.fixture
@@ -68,11 +79,29 @@ def test_evaluate_and_its_report_tell_cases_that_were_trained_on(boxes, knowing,
     assert remark in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+def test_models_that_do_not_tell_what_they_have_seen_are_named_by_each_command_that_measures_them(boxes, tiny_model, tmp_path, capsys):
+    doubt = "Note: tiny does not tell which images it was trained on; they may be among those kept for figures."
+    run_command(evaluate, "evaluate", tiny_model, "--data", boxes, "--report", tmp_path / "report.html")
+    assert doubt in capsys.readouterr().out
+    assert doubt.removeprefix("Note: ") in (tmp_path / "report.html").read_text(encoding="utf-8")
+    run_command(evaluate, "evaluate", tiny_model, "--predictions", boxes / "predicted", "--data", boxes)
+    assert doubt not in capsys.readouterr().out
+    names = [case.name for case in open_dataset(boxes).cases]
+    (tmp_path / "split.json").write_text(json.dumps({"parts": {"train": names, "validation": [], "calibrate": [], "test": []}}), encoding="utf-8")
+    rest = ("--data", boxes, "--split", tmp_path / "split.json", "-o", tmp_path / "out")
+    with pytest.raises(DatasetError, match="There are 0 cases to calibrate on"):
+        run_command(calibrate, "calibrate", tiny_model, *rest, "--samplers", "single-pass")
+    assert doubt in capsys.readouterr().out
+    with pytest.raises(ConfigError, match="no case to measure variants on"):
+        run_command(variants, "variants", tiny_model, *rest, "--kinds", "float16")
+    assert doubt in capsys.readouterr().out
+
+
 def test_nothing_is_promised_from_cases_that_were_trained_on(boxes, knowing, tmp_path):
     names = [case.name for case in open_dataset(boxes).cases]
     parts = {"train": names[2:4], "validation": [], "calibrate": names[:2], "test": names[4:]}
     (tmp_path / "split.json").write_text(json.dumps({"parts": parts}), encoding="utf-8")
     with pytest.raises(DatasetError, match=r"part calibrate of the split is not new to the model: .* was trained on 2 of these 2 cases"):
         run_command(
-            calibrate, "calibrate", knowing, "--data", boxes, "--split", tmp_path / "split.json", "--ways", "single-pass", "-o", tmp_path / "out"
+            calibrate, "calibrate", knowing, "--data", boxes, "--split", tmp_path / "split.json", "--samplers", "single-pass", "-o", tmp_path / "out"
         )

@@ -140,6 +140,8 @@ def test_the_command_compares_the_sites_of_one_dataset(tmp_path, capsys):
     assert all(float(p) > 0.01 for p in p_values(told))
     with pytest.raises(DatasetError, match="expected two, or one with --column"):
         run(data)
+    with pytest.raises(DatasetError, match="--table adds columns to one dataset"):
+        run(data, data, "--table", tmp_path / "sites.csv")
 
 
 def test_the_command_listens_to_a_models_network(tiny_model, tmp_path, capsys):

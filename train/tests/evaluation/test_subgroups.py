@@ -10,7 +10,7 @@ from scipy import stats
 
 from deepseg_train.data import Case, open_dataset
 from deepseg_train.errors import DatasetError
-from deepseg_train.evaluation.cases import evaluate_predictions
+from deepseg_train.evaluation.cases import FolderAnswers, rows_of
 from deepseg_train.evaluation.grouping import groups_by
 from deepseg_train.evaluation.subgroup_table import subgroup_table
 from deepseg_train.evaluation.subgroups import gap_test, subgroups
@@ -127,7 +127,7 @@ def test_numbers_make_bands_and_words_do_not():
 
 def test_bands_are_told_in_their_order_and_one_group_is_none(boxes):
     cases = open_dataset(boxes, table=boxes / "columns.csv").cases
-    rows = evaluate_predictions(boxes / "predicted", cases, LABELS)
+    rows = rows_of(FolderAnswers(boxes / "predicted", LABELS), cases)
     found = subgroups(rows, *groups_by(cases, "age:40,60"))
     assert [group.name for group in found.labels[0].groups] == ["below 40", "40 to below 60", "60 and more"]
     assert found.labels[1].groups[1].figures["hd95_mm"] is None

@@ -1,5 +1,9 @@
 """The loader in Lightning's hands: a run that goes on sees the samples it would have seen, and what waiting for data takes is told."""
 
+import csv
+import re
+import subprocess
+import sys
 import time
 
 import lightning
@@ -86,3 +90,15 @@ def test_waiting_for_data_is_told_apart_from_steps(tmp_path, capsys, workers):
     said = [line for line in capsys.readouterr().out.splitlines() if "waited for data" in line]
     assert len(said) == 1
     assert said[0].startswith("First epoch: ")
+
+
+def test_a_fit_whose_cases_another_process_reads_tells_both(small_config, msd_folder, tmp_path):
+    values = ["training.workers=1", "training.epochs=2", "schedule.warmup_epochs=0"]
+    command = ["-m", "deepseg_train.cli", "fit", "--config", small_config, "--data", msd_folder, "-o", tmp_path / "run", "--set", *values]
+    done = subprocess.run([sys.executable, *map(str, command)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert re.search(r"^First epoch: \d+\.\d s of steps, \d+\.\d s waited for data \(\d+%\)\.", done.stdout, re.MULTILINE)
+    with (tmp_path / "run" / "logs" / "version_0" / "metrics.csv").open(encoding="utf-8") as file:
+        epochs = [row for row in csv.DictReader(file) if row["train/loss"]]
+    assert len(epochs) == 2
+    assert all(float(row["time/steps"]) > 0 and float(row["time/data"]) > 0 for row in epochs)

@@ -11,7 +11,8 @@ from deepseg_train.augmentation import AugmentationSettings, PatchGrid
 from deepseg_train.augmentation.mixup import MixupSettings
 from deepseg_train.config import parse_config
 from deepseg_train.errors import ConfigError
-from deepseg_train.loading.loader import TrainingLoader, training_loader, validation_loader
+from deepseg_train.loading import loader as loader_module
+from deepseg_train.loading.loader import TrainingLoader, training_loader, validation_loader, worker_count
 from deepseg_train.loading.samples import SampleKey, TrainingSamples
 
 from ..conftest import SHIPPED_CONFIG
@@ -102,6 +103,9 @@ def test_all_cases_take_turns(samples, prepared, spec):
     whole_epochs = TrainingSamples(prepared, PatchGrid.of(spec), AugmentationSettings(), 3, batch_size=4, steps=2)
     assert len(set(used(whole_epochs, 0))) == len(set(used(whole_epochs, 1))) == 8
     assert used(whole_epochs, 0) != used(whole_epochs, 1)
+    filled = TrainingSamples(prepared, PatchGrid.of(spec), AugmentationSettings(), 3, batch_size=4, steps=3)
+    for epoch in range(2):  # a last batch of two and two more makes no case miss its turn
+        assert set(used(filled, epoch)) == set(range(10))
     other_seed = TrainingSamples(prepared, PatchGrid.of(spec), AugmentationSettings(), 4, batch_size=4, steps=2)
     assert used(other_seed, 0) != used(whole_epochs, 0)
 
@@ -141,7 +145,7 @@ def test_a_config_makes_a_loader(cases):
         return parse_config({"model": model, "split": "split.json", **sections}, SHIPPED_CONFIG)
 
     loader = training_loader(config(training={"batch_size": 4, "workers": 0, "seed": 5}), cases, world=2, rank=1)
-    assert len(loader) == 2  # an epoch is each case once, as far as batches are whole
+    assert len(loader) == 3  # each of ten cases once, and two again
     assert next(iter(loader))["image"].shape == (2, 1, 40, 56, 40)
     assert len(training_loader(config(training={"batch_size": 16, "workers": 0}), cases)) == 1
     assert len(training_loader(config(training={"steps_per_epoch": 250, "workers": 0}), cases)) == 250
@@ -149,6 +153,27 @@ def test_a_config_makes_a_loader(cases):
         training_loader(config(training={"batch_size": 4}), cases, world=3)
     with pytest.raises(ConfigError, match=r"mixup blends the patches of a batch, and training\.batch_size is 1"):
         training_loader(config(training={"batch_size": 1}, augmentation={"mixup": {"probability": 0.5}}), cases)
+
+
+def test_a_gpu_has_several_workers_and_a_processor_one(cases, monkeypatch):
+    model = yaml.safe_load(SHIPPED_CONFIG.read_text(encoding="utf-8"))["model"]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for given, expected in (({}, 1), ({"workers": None}, 1), ({"workers": 2}, 2), ({"workers": 0}, 0)):
+        config = parse_config({"model": model, "split": "split.json", "training": given}, SHIPPED_CONFIG)
+        assert training_loader(config, cases).num_workers == expected
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    for cores, world, expected in ((16, 1, 8), (16, 4, 4), (6, 1, 6), (2, 4, 1)):
+        monkeypatch.setattr(loader_module.os, "sched_getaffinity", lambda process, cores=cores: set(range(cores)), raising=False)
+        assert worker_count(world) == expected
+    # Of two machines that train together each has half of the processes.
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setattr(loader_module.os, "sched_getaffinity", lambda process: set(range(12)), raising=False)
+    assert worker_count(4) == 6
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(loader_module, "worker_count", lambda world: world)
+    config = parse_config({"model": model, "split": "split.json"}, SHIPPED_CONFIG)
+    assert training_loader(config, cases, world=2).num_workers == 2
 
 
 def test_validation_is_of_whole_cases_in_order(prepared):

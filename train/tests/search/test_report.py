@@ -10,7 +10,7 @@ from optuna.trial import TrialState, create_trial
 from deepseg_train.config import load_config
 from deepseg_train.config.reading import read_config
 from deepseg_train.errors import ConfigError
-from deepseg_train.search.folder import Way, find_search, open_folder, open_search
+from deepseg_train.search.folder import SearchSettings, find_search, open_folder, open_search
 from deepseg_train.search.report import report
 
 RATE, FILTERS, WARMUP = "optimizer.learning_rate", "model.network.kwargs.filters", "schedule.warmup_epochs"
@@ -29,7 +29,7 @@ def told_search(tiny_config, tmp_path_factory):
     space = folder / "space.yaml"
     space.write_text(yaml.safe_dump(SPACE, sort_keys=False), encoding="utf-8")
     open_folder(folder / "s", read_config(tiny_config), load_config(tiny_config).split, space)
-    search = open_search(folder / "s", None, Way())
+    search = open_search(folder / "s", None, SearchSettings())
     for n in range(30):
         params = {RATE: 0.01 + 0.49 * (n * 11 % 30) / 30, FILTERS: ("[4, 8, 8]", "[8, 16, 16]")[n % 2], WARMUP: n // 2 % 3}
         search.study.add_trial(create_trial(value=1 - params[RATE], params=params, distributions=DRAWN, intermediate_values={2: 1 - params[RATE]}))

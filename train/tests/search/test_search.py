@@ -17,9 +17,12 @@ from deepseg_train.config import load_config
 from deepseg_train.config.reading import read_config
 from deepseg_train.errors import ConfigError
 from deepseg_train.search import trials
-from deepseg_train.search.folder import Way, find_search, open_folder, open_search
+from deepseg_train.search.callback import TrialReport
+from deepseg_train.search.folder import SearchSettings, find_search, open_folder, open_search
 from deepseg_train.search.report import report
 from deepseg_train.search.run import search
+from deepseg_train.training.fit import fit
+from deepseg_train.training.run_folder import CONFIG, FINISHED, end_of
 
 # Lightning's own use of what PyTorch deprecated, and its advice.
 pytestmark = [pytest.mark.filterwarnings(f"ignore:{said}") for said in (".*LeafSpec", ".*many workers", "Checkpoint directory")]
@@ -79,16 +82,16 @@ def test_the_best_is_told_drawn_and_written_as_a_config(grid, capsys):
 
 def test_a_search_that_is_done_trains_nothing_more(grid, tiny_config, msd_folder, write_space):
     space = write_space({"model.window.size": {"choices": [[24, 24, 24], [16, 24, 16], [4, 4, 4]]}})
-    again = search(tiny_config, space, msd_folder, grid.folder, Way("grid"))
+    again = search(tiny_config, space, msd_folder, grid.folder, SearchSettings("grid"))
     assert len(again.study.trials) == 3
 
 
 def test_a_folder_of_another_search_is_refused(grid, tiny_config, msd_folder, write_space, tmp_path):
     other = write_space({"model.window.size": {"choices": [[24, 24, 24], [16, 24, 16]]}})
     with pytest.raises(ConfigError, match="holds a search with another search space"):
-        search(tiny_config, other, msd_folder, grid.folder, Way("grid"))
+        search(tiny_config, other, msd_folder, grid.folder, SearchSettings("grid"))
     with pytest.raises(ConfigError, match="began with another sampler, seed"):
-        search(tiny_config, grid.folder / "space.yaml", msd_folder, grid.folder, Way("random", seed=1))
+        search(tiny_config, grid.folder / "space.yaml", msd_folder, grid.folder, SearchSettings("random", seed=1))
     with pytest.raises(ConfigError, match="holds no search"):
         find_search(tmp_path, None)
 
@@ -111,7 +114,7 @@ def test_a_trial_that_is_behind_is_stopped_early(tiny_config, msd_folder, write_
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
     space, folder, storage = write_space({"optimizer.learning_rate": {"low": 1e-5, "high": 1e-4}}), tmp_path / "s", f"sqlite:///{tmp_path}/trials.db"
     open_folder(folder, config, load_config(path).split, space)
-    study = open_search(folder, storage, Way()).study
+    study = open_search(folder, storage, SearchSettings()).study
     rate = {"optimizer.learning_rate": optuna.distributions.FloatDistribution(1e-5, 1e-4)}
     for n in range(1, 6):
         values = dict.fromkeys(range(1, 5), 0.9)
@@ -121,6 +124,14 @@ def test_a_trial_that_is_behind_is_stopped_early(tiny_config, msd_folder, write_
     assert stopped.state == TrialState.PRUNED
     assert list(stopped.intermediate_values) == list(dice_logged(found.run_of(5))) == [1]
     assert "1 stopped early" in report(found)
+    run = found.run_of(5)
+    end = end_of(run)
+    assert (end.epochs, end.stopped) == (1, "pruned by its search: at epoch 1 half of the other trials had a higher Dice")
+    # As it is where the process is killed between its last checkpoint and its end.
+    (run / FINISHED).unlink()
+    again = TrialReport(optuna.Trial(found.study, stopped._trial_id), stopped.intermediate_values)
+    fit(run / CONFIG, msd_folder, run, extra_callbacks=[again])
+    assert end_of(run) == end
 
 
 def test_a_value_that_the_network_refuses_ends_its_trial_alone(tiny_config, msd_folder, write_space, tmp_path, monkeypatch):
@@ -131,7 +142,7 @@ def test_a_value_that_the_network_refuses_ends_its_trial_alone(tiny_config, msd_
 
     monkeypatch.setattr(trials, "fit", refuse)
     space = write_space({"optimizer.learning_rate": {"low": 0.001, "high": 0.01}})
-    found = search(tiny_config, space, msd_folder, tmp_path / "refused", Way("random"), trials=2)
+    found = search(tiny_config, space, msd_folder, tmp_path / "refused", SearchSettings("random"), trials=2)
     assert [trial.state for trial in found.study.trials] == [TrialState.FAIL] * 2
     assert "spatial dimensions should be divisible by 32" in report(found)
 
@@ -157,7 +168,7 @@ def test_two_machines_share_a_search_and_a_killed_one_goes_on(tiny_config, msd_f
     space = write_space({"training.epochs": {"choices": [20, 2, 3]}})
     here, there, journal = tmp_path / "here" / "s", tmp_path / "there" / "s", tmp_path / "trials.journal"
     open_folder(there, read_config(tiny_config), load_config(tiny_config).split, space)
-    study = open_search(there, str(journal), Way()).study
+    study = open_search(there, str(journal), SearchSettings()).study
     for epochs in (20, 2, 3):
         study.enqueue_trial({"training.epochs": epochs})
     given = [*("--config", tiny_config), *("--space", space), *("--data", msd_folder), *("--folder", there), *("--storage", journal)]

@@ -1,6 +1,7 @@
 """The loss of a batch: of labels, of blended labels, and of a teacher."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from deepseg_train.errors import ConfigError
 from deepseg_train.losses import LossSettings
 from deepseg_train.training.distillation import DistillationSettings
 from deepseg_train.training.module import SegmentationModule
-from deepseg_train.training.optimizers import OptimizerSettings, optimizer_of
+from deepseg_train.training.optimizers import OptimizerSettings, l1_of, optimizer_of
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +87,38 @@ def test_learned_weights_of_losses_are_logged(config, monkeypatch):
     monkeypatch.setattr(module, "log_dict", lambda values, **_: seen.update(values))
     module.on_train_epoch_end()
     assert seen == {"train/weight of cross-entropy": 1.0, "train/weight of dice": 1.0}
+
+
+def test_what_the_loss_learns_is_trained_and_not_held_back(config, batch):
+    del batch["label_mixed"]
+    module = made(replace(config, loss=LossSettings(weighting="learned"), optimizer=OptimizerSettings(weight_decay=0.5)))
+    module.trainer = SimpleNamespace(estimated_stepping_batches=36)
+    optimizer = module.configure_optimizers()["optimizer"]
+    (learned,) = module.loss.parameters()
+    (decay,) = [group["weight_decay"] for group in optimizer.param_groups if any(p is learned for p in group["params"])]
+    assert decay == 0
+    module.loss_of(batch).backward()
+    optimizer.step()
+    assert (learned != 0).all()
+
+
+def test_the_sum_of_absolute_weights_is_trained_on(config, batch, monkeypatch):
+    del batch["label_mixed"]
+    module, logged = made(replace(config, optimizer=OptimizerSettings(l1=0.01))), {}
+    monkeypatch.setattr(module, "log", lambda name, value, **_: logged.update({name: float(value.detach())}))
+    plain, trained_on = module.loss_of(batch).item(), module.training_step(batch, 0)
+    assert trained_on.item() == pytest.approx(plain + 0.01 * l1_of(module.network).item(), rel=1e-5)
+    assert logged == {"train/loss": pytest.approx(plain, rel=1e-5)}
+
+
+def test_a_training_that_diverges_is_told_so(config):
+    module = made(config)
+    case = {"image": torch.randn(1, 1, 24, 24, 24), "label": torch.zeros(1, 1, 24, 24, 24, dtype=torch.int64)}
+    module.eval()
+    module.on_validation_epoch_start()
+    module.validation_step(case, 0)
+    with torch.no_grad():
+        next(module.network.parameters()).fill_(float("inf"))
+    said = r"^Training diverged in epoch 1: the network's output is NaN or infinite\. Lower optimizer\.learning_rate \(now 0\.01\)\.$"
+    with pytest.raises(ConfigError, match=said):
+        module.validation_step(case, 0)

@@ -81,6 +81,43 @@ def test_a_pattern_that_fits_nothing_is_refused():
         check_patterns(small(), OptimizerSettings(freeze=("*",)))
 
 
+def test_frozen_normalisations_without_parameters_keep_their_statistics_too():
+    network = small()
+    network.first[1] = nn.BatchNorm3d(2, affine=False)
+    network.first.append(nn.Dropout(0.5))
+    assert freeze(network, OptimizerSettings(freeze=("first.*",))) == [network.first[0], network.first[1]]
+    # One that nothing frozen is around goes on.
+    network = nn.Sequential(nn.Conv3d(1, 2, 1), nn.BatchNorm3d(2, affine=False), nn.Conv3d(2, 2, 1))
+    assert freeze(network, OptimizerSettings(freeze=("0.*",))) == [network[0]]
+
+
+def test_a_module_whose_parts_are_trained_is_not_kept_in_evaluation_mode():
+    """Such as an attention whose table of positions alone is frozen."""
+    network = small()
+    network.first.table = nn.Parameter(torch.zeros(2))
+    assert freeze(network, OptimizerSettings(freeze=("first.table",))) == []
+
+
+def test_sgd_has_nesterovs_momentum():
+    """Two steps by hand: the momentum is the mean of the gradients so far, and the step looks one gradient ahead (Sutskever et al. 2013)."""
+    network = nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        network.weight.fill_(2.0)
+    optimizer = optimizer_of(network, OptimizerSettings("sgd", learning_rate=0.1, momentum=0.9, weight_decay=0.5))
+    assert type(optimizer) is torch.optim.SGD
+    group = optimizer.param_groups[0]
+    assert (group["momentum"], group["nesterov"], group["weight_decay"]) == (0.9, True, 0.5)
+    weight, momentum = 2.0, 0.0
+    for _ in range(2):
+        network.weight.grad = torch.full((1, 1), 3.0)
+        optimizer.step()
+        gradient = 3.0 + 0.5 * weight
+        momentum = 0.9 * momentum + gradient
+        weight -= 0.1 * (gradient + 0.9 * momentum)
+        assert network.weight.item() == pytest.approx(weight, rel=1e-6)
+    assert not optimizer_of(network, OptimizerSettings("sgd", momentum=0)).param_groups[0]["nesterov"]
+
+
 def test_l1_is_the_sum_of_absolute_weights_without_biases():
     network = nn.Conv3d(1, 2, 1)
     with torch.no_grad():

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,14 @@ def logged(run: Path) -> dict[str, list[float]]:
     return {key: [float(row[key]) for row in rows if row[key]] for key in ("train/loss", "validation/dice")}
 
 
-def started(config: Path, data: Path, run: Path, *more: str) -> subprocess.CompletedProcess:
-    fit = ["-m", "deepseg_train.cli", "fit", "--config", config, "--data", data, "-o", run, "--set", *VALUES]
-    return subprocess.run([*more, *map(str, fit)], capture_output=True, text=True, check=False, timeout=300)
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+
+
+def started(
+    config: Path, data: Path, run: Path, launcher: Sequence[str] = (sys.executable,), more: Sequence[str] = ()
+) -> subprocess.CompletedProcess:
+    fit = ["-m", "deepseg_train.cli", "fit", "--config", config, "--data", data, "-o", run, "--set", *VALUES, *more]
+    return subprocess.run([*launcher, *map(str, fit)], capture_output=True, text=True, check=False, timeout=300)
 
 
 @pytest.fixture(scope="module")
@@ -40,15 +46,16 @@ def config(small_config, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def alone(config, msd_folder, tmp_path_factory) -> dict[str, list[float]]:
     run = tmp_path_factory.mktemp("alone") / "run"
-    done = started(config, msd_folder, run, sys.executable)
+    done = started(config, msd_folder, run)
     assert done.returncode == 0, done.stderr[-2000:]
     return logged(run)
 
 
-def test_torchrun_with_two_processes_gives_the_curves_of_one(alone, config, msd_folder, tmp_path):
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    done = started(config, msd_folder, tmp_path / "run", *launcher)
+@pytest.mark.parametrize(("launcher", "more"), [(TORCHRUN, ()), ([sys.executable], ("--processes", "2"))], ids=["torchrun", "Lightning's launcher"])
+def test_two_processes_give_the_curves_of_one(alone, config, msd_folder, tmp_path, launcher, more):
+    done = started(config, msd_folder, tmp_path / "run", launcher, more)
     assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads((tmp_path / "run" / "versions.json").read_text(encoding="utf-8"))["processes"] == "2"
     found = logged(tmp_path / "run")
     assert found["train/loss"] == pytest.approx(alone["train/loss"], rel=1e-4)
     assert found["validation/dice"] == pytest.approx(alone["validation/dice"], abs=0.01)

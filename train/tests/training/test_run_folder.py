@@ -11,10 +11,13 @@ import yaml
 from deepseg_train.config import load_config
 from deepseg_train.data import open_dataset
 from deepseg_train.errors import ConfigError, DatasetError
+from deepseg_train.training import processes
 from deepseg_train.training.checkpoints import KeptWeights
 from deepseg_train.training.fit import fit
 from deepseg_train.training.moving_average import MovingAverage
-from deepseg_train.training.run_folder import LAST, check_inputs, only_one, open_finished, open_run, record_inputs
+from deepseg_train.training.processes import only_one
+from deepseg_train.training.run_folder import BEST, FINISHED, LAST, open_finished, open_run
+from deepseg_train.training.run_inputs import check_inputs, record_inputs
 from deepseg_train.training.versions import versions
 
 
@@ -74,6 +77,40 @@ def test_a_start_while_another_process_trains_changes_nothing(small_config, msd_
     assert {path.name: path.read_bytes() for path in run.iterdir() if path.name != "fit.lock"} == before
 
 
+@pytest.mark.parametrize("name", ["config.yaml", "split.json"])
+def test_a_users_files_are_not_overwritten(small_config, msd_folder, tmp_path, name):
+    (tmp_path / name).write_text("mine", encoding="utf-8")
+    # Asked twice: the first refusal leaves nothing that would make the folder a run's.
+    for _ in range(2):
+        with pytest.raises(ConfigError, match=f"holds {name}, which no run has written and a run would overwrite. Name a new folder with --output"):
+            fit(small_config, msd_folder, tmp_path)
+    assert {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()} == {name: "mine"}
+
+
+def test_a_config_does_not_become_its_own_run(small_config, msd_folder, tmp_path):
+    config = tmp_path / "config.yaml"
+    shutil.copyfile(small_config, config)
+    with pytest.raises(ConfigError, match="own config would overwrite the one that was given"):
+        fit(config, msd_folder, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+
+
+def test_a_start_that_failed_of_its_data_is_made_again(small_config, tmp_path):
+    for _ in range(2):
+        with pytest.raises(DatasetError):
+            fit(small_config, tmp_path / "nowhere", tmp_path / "run")
+    assert (tmp_path / "run" / "config.yaml").is_file()
+
+
+def test_no_process_waits_for_a_run_that_is_finished(small_config, msd_folder, tmp_path, monkeypatch):
+    """The first one makes no folder then."""
+    (tmp_path / FINISHED).write_text("{}", encoding="utf-8")
+    for name, value in (("WORLD_SIZE", "2"), ("RANK", "1")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(processes, "_PATIENCE_S", 0)
+    assert fit(small_config, msd_folder, tmp_path) == tmp_path / BEST
+
+
 def test_versions_a_run_goes_on_with_are_added(small_config, msd_folder, tmp_path, capsys):
     cases, config = open_dataset(msd_folder).cases[:1], load_config(small_config)
     record_inputs(tmp_path, cases, config)
@@ -81,8 +118,8 @@ def test_versions_a_run_goes_on_with_are_added(small_config, msd_folder, tmp_pat
     (tmp_path / LAST).touch()
     record_inputs(tmp_path, cases, config)
     assert capsys.readouterr().out == ""
-    for processes in (2, 2):
-        record_inputs(tmp_path, cases, config, processes)
+    for count in (2, 2):
+        record_inputs(tmp_path, cases, config, count)
     assert capsys.readouterr().out == "Note: the run goes on with another processes: 1, then 2.\n"
     assert json.loads((tmp_path / "versions.json").read_text(encoding="utf-8"))["processes"] == "1, then 2"
 

@@ -28,7 +28,7 @@ def sampler_named(name: str) -> Sampler:
         UncertaintyError: there is none of this name.
     """
     if name not in SAMPLERS:
-        raise UncertaintyError(f"There is no way of sampling named '{name}'; there are {', '.join(SAMPLERS)}.")
+        raise UncertaintyError(f"There is no sampler named '{name}'; there are {', '.join(SAMPLERS)}.")
     return SAMPLERS[name]
 
 

@@ -18,7 +18,7 @@ class DeepEnsemble:
     def refuse_unfit(self, spec: ModelSpec, network: nn.Module, samples: int) -> None:
         members = len(spec.weights)
         if members < 2:
-            raise UncertaintyError(f"The model {spec.id} has one network; an ensemble needs at least two. Choose another way of sampling.")
+            raise UncertaintyError(f"The model {spec.id} has one network; an ensemble needs at least two. Choose another sampler.")
         if samples == 1 or samples > members:
             raise UncertaintyError(f"{samples} members of the model {spec.id} were asked for; expected 2 to {members}, or 0 for all of them.")
 

@@ -18,7 +18,7 @@ class DeepSupervision:
     def refuse_unfit(self, spec: ModelSpec, network: nn.Module, samples: int) -> None:
         heads = len(coarser_heads(network))
         if not heads:
-            raise UncertaintyError(f"The network of the model {spec.id} has no heads of deep supervision. Choose another way of sampling.")
+            raise UncertaintyError(f"The network of the model {spec.id} has no heads of deep supervision. Choose another sampler.")
         if samples not in (0, heads + 1):
             raise UncertaintyError(f"{samples} samples were asked for; the network of the model {spec.id} has {heads + 1} heads. Ask for that or 0.")
 

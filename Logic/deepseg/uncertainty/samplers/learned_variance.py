@@ -19,9 +19,9 @@ class LearnedVariance:
 
     def refuse_unfit(self, spec: ModelSpec, network: nn.Module, samples: int) -> None:
         if spread_block(network) is None:
-            raise UncertaintyError(f"The network of the model {spec.id} did not learn a variance of its logits. Choose another way of sampling.")
+            raise UncertaintyError(f"The network of the model {spec.id} did not learn a variance of its logits. Choose another sampler.")
         if samples != 1:
-            raise UncertaintyError(f"The learned variance gives one sample, not {samples}. Ask for 1, or choose another way of sampling.")
+            raise UncertaintyError(f"The learned variance gives one sample, not {samples}. Ask for 1, or choose another sampler.")
 
     def passes(self, spec: ModelSpec, samples: int, seed: int, spacing_mm: Sequence[float]) -> list[Pass]:
         return [Pass(noise_seed=seed)]

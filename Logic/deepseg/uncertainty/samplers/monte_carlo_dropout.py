@@ -18,7 +18,7 @@ class MonteCarloDropout:
 
     def refuse_unfit(self, spec: ModelSpec, network: nn.Module, samples: int) -> None:
         if not any(isinstance(part, DROPOUT) and part.p > 0 for part in network.modules()):
-            raise UncertaintyError(f"The network of the model {spec.id} was trained without dropout. Choose another way of sampling.")
+            raise UncertaintyError(f"The network of the model {spec.id} was trained without dropout. Choose another sampler.")
         if samples < 2:
             raise UncertaintyError(f"{samples} samples were asked for; dropout needs at least 2.")
 

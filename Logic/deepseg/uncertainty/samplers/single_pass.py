@@ -16,7 +16,7 @@ class SinglePass:
 
     def refuse_unfit(self, spec: ModelSpec, network: nn.Module, samples: int) -> None:
         if samples != 1:
-            raise UncertaintyError(f"A single pass gives one sample, not {samples}. Ask for 1, or choose another way of sampling.")
+            raise UncertaintyError(f"A single pass gives one sample, not {samples}. Ask for 1, or choose another sampler.")
 
     def passes(self, spec: ModelSpec, samples: int, seed: int, spacing_mm: Sequence[float]) -> list[Pass]:
         return [Pass()]

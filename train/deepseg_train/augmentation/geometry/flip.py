@@ -18,11 +18,11 @@ class FlipSettings:
     """
 
     left_right: float = 0.0
-    front_back: float = 0.0
-    head_foot: float = 0.0
+    anterior_posterior: float = 0.0
+    superior_inferior: float = 0.0
 
     def __post_init__(self) -> None:
-        need_share(self, "left_right", "front_back", "head_foot")
+        need_share(self, "left_right", "anterior_posterior", "superior_inferior")
 
 
 def draw_flips(settings: FlipSettings, rng: np.random.Generator, grid: PatchGrid) -> tuple[bool, bool, bool]:

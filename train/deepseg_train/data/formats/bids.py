@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deepseg_train.data.cases import Case, Dataset
+from deepseg_train.data.problems import Problem
 from deepseg_train.data.tables import add_columns, read_table
 from deepseg_train.errors import DatasetError
 
@@ -57,47 +58,53 @@ def open_bids(folder: Path) -> Dataset:
 
     A channel is a suffix (T1w, FLAIR, ...) that every segmented session has, in alphabetical order. Its file is the one whose entities
     the segmentation's name repeats, beside the segmentation where that is in a space of its own, else in the dataset. A patient is a subject.
-    Label names come from dseg.tsv beside a segmentation or at the top of its pipeline.
+    Label names come from dseg.tsv beside a segmentation or at the top of its pipeline. Told as problems are: segmentations without an image, several
+    of one image, a channel whose file is not the only one, participants.tsv without a subject, and segmentations that are named differently.
 
     Raises:
-        DatasetError: a session has no image or several segmentations, a channel's file is not the only one, or segmentations are named differently.
+        DatasetError: there is no segmentation, no kind of image that every segmentation has, or a table that cannot be read.
     """
     root, labels = _root(folder), _labels(folder)
     if not labels:
         raise DatasetError(f"{folder} holds no segmentation of a BIDS dataset (derivatives/PIPELINE/sub-*/anat/*_dseg.nii.gz).")
-    _refuse_several(labels)
+    problems = _several(labels)
     images = {label.path: _images(label, root) for label in labels}
-    bare = [str(label.path) for label in labels if not images[label.path]]
-    if bare:
-        raise DatasetError(f"{len(bare)} segmentations have no image in {root}:\n  " + "\n  ".join(bare))
-    everywhere = set.intersection(*(set(found) for found in images.values()))
-    if not everywhere:
+    bare = [label.path for label in labels if not images[label.path]]
+    problems += [Problem(path, f"the segmentation has no image in {root}", "Put the image there, or remove the segmentation.") for path in bare]
+    labels = [label for label in labels if label.path not in bare]
+    images = {path: found for path, found in images.items() if found}
+    everywhere = set.intersection(*(set(found) for found in images.values())) if images else set()
+    if images and not everywhere:
         raise DatasetError(f"No kind of image is there for every segmentation of {root}; found {_counted(images)}.")
     channels = tuple(sorted(everywhere))
     notes = []
     if any(set(found) != everywhere for found in images.values()):
         notes.append(f"Channels are {', '.join(channels)}, which every segmented session has; found {_counted(images)}.")
-    cases = tuple(_case(label, images[label.path], channels) for label in labels)
+    cases = tuple(case for label in labels if (case := _case(label, images[label.path], channels, problems)))
     participants = root / "participants.tsv"
     if participants.is_file():
-        cases = add_columns(cases, participants, ("participant_id",))
-    names = _label_names(labels, folder, root)
+        try:
+            cases = add_columns(cases, participants, ("participant_id",))
+        except DatasetError as error:
+            problems.append(Problem(participants, str(error).removesuffix("."), "Correct the table, or remove it."))
+    names = _label_names(labels, folder, root, problems)
     if not names:
         notes.append("The labels have no names: there is no dseg.tsv beside the segmentations or at the top of their pipeline.")
     told = _description(root)
     reference = told.get("HowToAcknowledge") or told.get("DatasetDOI", "")
-    return Dataset(root, "bids", told.get("Name", root.name), "", told.get("License", ""), channels, names, cases, tuple(notes), reference)
+    texts = (told.get("Name", root.name), "", told.get("License", ""))
+    return Dataset(root, "bids", *texts, channels, names, cases, tuple(notes), reference, tuple(problems))
 
 
-def _case(label: _File, images: dict[str, list[_File]], channels: tuple[str, ...]) -> Case:
+def _case(label: _File, images: dict[str, list[_File]], channels: tuple[str, ...], problems: list[Problem]) -> Case | None:
+    """None where the segmentation may be of several images, which is a problem."""
     chosen = []
     for channel in channels:
         if len(images[channel]) > 1:
             several = ", ".join(str(image.path) for image in images[channel])
-            raise DatasetError(
-                f"{label.path} does not tell which image it belongs to: {several}. Repeat the image's entities in its name (for example run-1), "
-                "or list the cases in a CSV table."
-            )
+            advice = "Repeat the image's entities in its name (for example run-1), or list the cases in a CSV table."
+            problems.append(Problem(label.path, f"it does not tell which image it belongs to: {several}", advice))
+            return None
         chosen.append(images[channel][0].path)
     name = "_".join(f"{key}-{value}" for key, value in label.source)
     return Case(name, f"sub-{label.entities['sub']}", tuple(chosen), label.path)
@@ -118,14 +125,13 @@ def _images(label: _File, root: Path) -> dict[str, list[_File]]:
     return found
 
 
-def _refuse_several(labels: list[_File]) -> None:
+def _several(labels: list[_File]) -> list[Problem]:
+    """A problem for each segmentation of an image that has more than one."""
     counts = Counter(label.source for label in labels)
-    several = [str(label.path) for label in labels if counts[label.source] > 1]
-    if several:
-        raise DatasetError(
-            f"{len(several)} segmentations are of an image that has more than one:\n  " + "\n  ".join(several[:20]) + "\nName one pipeline's folder "
-            "below derivatives as the dataset, or list the cases in a CSV table."
-        )
+    advice = "Name one pipeline's folder below derivatives as the dataset, or list the cases in a CSV table."
+    return [
+        Problem(label.path, f"it is one of {counts[label.source]} segmentations of an image", advice) for label in labels if counts[label.source] > 1
+    ]
 
 
 def _counted(images: dict[Path, dict[str, list[_File]]]) -> str:
@@ -133,7 +139,8 @@ def _counted(images: dict[Path, dict[str, list[_File]]]) -> str:
     return ", ".join(f"{suffix} for {count} of {len(images)}" for suffix, count in sorted(counts.items()))
 
 
-def _label_names(labels: list[_File], folder: Path, root: Path) -> dict[int, str]:
+def _label_names(labels: list[_File], folder: Path, root: Path, problems: list[Problem]) -> dict[int, str]:
+    """The first table's, as others must say the same."""
     named: dict[Path, dict[int, str]] = {}
     for label in labels:
         pipeline = _pipeline(label.path)
@@ -141,11 +148,9 @@ def _label_names(labels: list[_File], folder: Path, root: Path) -> dict[int, str
         table = next((path for path in (own, pipeline / "dseg.tsv", root / "dseg.tsv") if path.is_file()), None)
         if table and table not in named:
             named[table] = _look_up(table)
-    differing = [str(table) for table, names in named.items() if names != next(iter(named.values()))]
-    if differing:
-        raise DatasetError(
-            f"The tables of label names differ: {next(iter(named))} from {', '.join(differing[:10])}. Use the same values for all cases."
-        )
+    differing = [table for table, names in named.items() if names != next(iter(named.values()))]
+    reason = f"its label names differ from those of {next(iter(named), '')}"
+    problems += [Problem(table, reason, "Use the same values and names for all cases.") for table in differing]
     return next(iter(named.values()), {})
 
 

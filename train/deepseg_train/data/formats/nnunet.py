@@ -8,6 +8,7 @@ from typing import Any
 
 from deepseg_train.data.cases import Case, Dataset
 from deepseg_train.data.formats.description import DESCRIPTION, channels_of, read_description, text_of
+from deepseg_train.data.problems import Problem
 from deepseg_train.errors import DatasetError
 
 REQUIRED = ("channel_names", "labels", "file_ending")
@@ -22,9 +23,10 @@ def open_nnunet(folder: Path) -> Dataset:
     """The cases of imagesTr and labelsTr, or those that dataset.json lists under 'dataset'.
 
     A case's files are named as they must be, also where one is missing: what lacks is told by `Dataset.refuse_incomplete` and by the check.
+    So is a number of cases that is not numTraining.
 
     Raises:
-        DatasetError: dataset.json is missing or lacks a key; labels are regions or hold an ignore label; or the number of cases is not numTraining.
+        DatasetError: dataset.json is missing or lacks a key; or labels are regions or hold an ignore label.
     """
     told, path = read_description(folder, "nnU-Net"), folder / DESCRIPTION
     lacking = [key for key in REQUIRED if key not in told]
@@ -33,10 +35,11 @@ def open_nnunet(folder: Path) -> Dataset:
     channels = channels_of(told, "channel_names", path)
     cases = _listed(folder, told["dataset"], path) if "dataset" in told else _found(folder, len(channels), str(told["file_ending"]))
     number = told.get("numTraining", len(cases))
-    if number != len(cases):
-        raise DatasetError(f"{path} announces numTraining {number}; there are {len(cases)} cases in {folder}. Correct one or the other.")
+    reason = f"it announces numTraining {number}; there are {len(cases)} cases in {folder}"
+    problems = () if number == len(cases) else (Problem(path, reason, "Correct one or the other."),)
     texts = (text_of(told, "name"), text_of(told, "description"), text_of(told, "licence", "license"))
-    return Dataset(folder, "nnunet", *texts, channels, _labels(told["labels"], path), tuple(cases), reference=text_of(told, "reference"))
+    named, reference = _labels(told["labels"], path), text_of(told, "reference")
+    return Dataset(folder, "nnunet", *texts, channels, named, tuple(cases), reference=reference, problems=problems)
 
 
 def _found(folder: Path, channels: int, ending: str) -> list[Case]:

@@ -1,4 +1,4 @@
-"""What a variant loses: its answers on held-out cases against those of the model it was made from."""
+"""How a variant changes a model's accuracy: its answers on held-out cases against those of the model it was made from."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from deepseg_train.evaluation.summary import summarise
 
 
 @dataclass(frozen=True)
-class Way:
-    """A way to have a model's answer: which networks, and the number type they compute in (key of `deepseg.fast_network.PRECISIONS`).
+class RunSetup:
+    """How a model is run: which networks, and the number type they compute in (key of `deepseg.fast_network.PRECISIONS`).
 
     Attributes:
         name: in tables.
@@ -35,7 +35,7 @@ class Way:
 
 @dataclass(frozen=True)
 class CaseAnswer:
-    """One case, one way.
+    """One case, run in one setup.
 
     Attributes:
         case, patient: whose.
@@ -57,44 +57,44 @@ class CaseAnswer:
 
 
 @dataclass(frozen=True)
-class Loss:
-    """Over all cases.
+class AccuracyChange:
+    """Of a setup against the model's own answers, over all cases.
 
     Attributes:
-        change: of a case's mean Dice against the model's, way minus model, with its 95 % bootstrap interval.
+        mean_dice: change of a case's mean Dice, setup minus model, with its 95 % bootstrap interval.
         worst: smallest (most negative) of these changes.
-        largest: largest difference of a probability; None where no case has probabilities.
+        largest: largest difference of a probability; None where no case has probabilities, because the images are too large.
         relabelled: mean over cases.
     """
 
-    change: Interval
+    mean_dice: Interval
     worst: float
     largest: float | None
     relabelled: float
 
 
-def answer_cases(model: Way, ways: Sequence[Way], cases: Sequence[Case]) -> dict[str, list[CaseAnswer]]:
-    """Segment each case in each way and compare; the model's own answers come first.
+def answer_cases(model: RunSetup, others: Sequence[RunSetup], cases: Sequence[Case]) -> dict[str, list[CaseAnswer]]:
+    """Segment each case in each setup and compare; the model's own answers come first.
 
     Raises:
         DatasetError: a case cannot be read; the message names it.
     """
     refuse_overlapping(model.bundle.spec)
-    found: dict[str, list[CaseAnswer]] = {way.name: [] for way in (model, *ways)}
+    found: dict[str, list[CaseAnswer]] = {setup.name: [] for setup in (model, *others)}
     for case, volume, reference in _read(cases, model.bundle):
         expected = _answer(model, volume)
-        for way in (model, *ways):
-            answer = expected if way is model else _answer(way, volume)
-            found[way.name].append(_compared(case, answer, expected, reference))
+        for setup in (model, *others):
+            answer = expected if setup is model else _answer(setup, volume)
+            found[setup.name].append(_compared(case, answer, expected, reference))
     return found
 
 
-def loss_of(answers: Sequence[CaseAnswer], expected: Sequence[CaseAnswer]) -> Loss:
-    """Sum up one way's answers against the model's, case by case in the same order."""
+def accuracy_change(answers: Sequence[CaseAnswer], expected: Sequence[CaseAnswer]) -> AccuracyChange:
+    """Sum up one setup's answers against the model's, case by case in the same order."""
     changes = np.array([answer.mean_dice - other.mean_dice for answer, other in zip(answers, expected, strict=True)])
     largest = [answer.largest for answer in answers if answer.largest is not None]
-    return Loss(
-        change=mean_interval(changes, [answer.patient for answer in answers]),
+    return AccuracyChange(
+        mean_dice=mean_interval(changes, [answer.patient for answer in answers]),
         worst=float(changes.min()),
         largest=max(largest, default=None),
         relabelled=float(np.mean([answer.relabelled for answer in answers])),
@@ -116,9 +116,9 @@ def _read(cases: Sequence[Case], bundle: ModelBundle) -> Iterator[tuple[Case, Vo
         yield case, *read
 
 
-def _answer(way: Way, volume: Volume) -> Prediction:
+def _answer(setup: RunSetup, volume: Volume) -> Prediction:
     # On one device, so that nothing differs but the variant.
-    return predict(volume, way.bundle, precision=way.precision, device="cpu")
+    return predict(volume, setup.bundle, precision=setup.precision, device="cpu")
 
 
 def _compared(case: Case, answer: Prediction, expected: Prediction, reference: LabelMap) -> CaseAnswer:
