@@ -44,7 +44,8 @@ def start(images, tiny_bundle, tmp_path):
     def begin(*more: str) -> subprocess.Popen:
         words = [sys.executable, "-m", "deepseg.cli", "batch", images, "-m", tiny_bundle.folder, "-o", tmp_path / "out", *more]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
-        batch = subprocess.Popen(list(map(str, words)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        batch = subprocess.Popen(list(map(str, words)), **pipes, env=environment, preexec_fn=_listen_to_ctrl_c)
         begun.append(batch)
         return batch
 
@@ -52,6 +53,11 @@ def start(images, tiny_bundle, tmp_path):
     for batch in begun:
         batch.kill()
         batch.communicate()
+
+
+def _listen_to_ctrl_c() -> None:
+    """A shell's background jobs, the tests perhaps among them, and what they start are deaf to it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def until(condition) -> None:

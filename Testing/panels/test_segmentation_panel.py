@@ -73,7 +73,7 @@ def test_before_the_run_the_panel_tells_what_it_takes_and_what_is_unusual(a_slic
     a_slicer.wait_until(lambda: ui.forecastLabel.text, 60)
 
     assert ui.forecastLabel.text.startswith("Runs on: processor")
-    assert "unlike in the training images" in ui.warningLabel.text
+    assert "differs from that of the training images" in ui.warningLabel.text
     assert ui.deviceSelector.findData("cpu") > 0
     assert ui.applyButton.enabled, "a warning does not keep anybody from running"
 

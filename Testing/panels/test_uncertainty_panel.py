@@ -59,7 +59,7 @@ def test_a_segmentation_with_maps_is_shown_at_once(a_slicer, ui, segmented):
         assert (view.GetForegroundVolumeID(), view.GetBackgroundVolumeID()) == (shown.GetID(), segmented.GetNodeReferenceID("DeepSeg.InputVolume"))
         assert view.GetForegroundOpacity() == pytest.approx(0.6)
     assert ui.segmentsTable.rowCount == 3
-    assert "unlike in the training images" in ui.findingsLabel.text
+    assert "differs from that of the training images" in ui.findingsLabel.text
     assert not ui.inputSelector.visible
 
 
