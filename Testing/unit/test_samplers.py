@@ -14,6 +14,8 @@ from deepseg.geometry import Geometry
 from deepseg.golden import phantom
 from deepseg.networks import build_network
 from deepseg.spec import NetworkSpec, OutputSpec
+from deepseg.uncertainty.deep_features import deepest_layer
+from deepseg.uncertainty.estimate import assemble
 from deepseg.uncertainty.logit_noise import without_noise
 from deepseg.uncertainty.measures import MEASURES
 from deepseg.uncertainty.samplers import SAMPLERS
@@ -39,6 +41,13 @@ def versatile_bundle(tmp_path_factory, tiny_spec) -> ModelBundle:
 @pytest.fixture(scope="session")
 def a_volume():
     return phantom(1)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_the_guard_hears_the_network_as_it_is_whatever_the_sampler(name, versatile_bundle, a_volume):
+    layer = deepest_layer(versatile_bundle.spec)
+    heard, plain = (assemble(a_volume, versatile_bundle, sampler=sampler, deep_layer=layer).deep for sampler in (name, "single-pass"))
+    np.testing.assert_allclose(heard, plain, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("name", SAMPLERS)

@@ -156,7 +156,9 @@ def _extent(spec: ModelSpec, sampler: Sampler, count: int) -> Extent:
     passes = sampler.passes(spec, count, 0, spec.spacing_mm)
     members = max(len(spec.weights), 1)
     kept = 4 * (4 * spec.channel_count + 2 * len(MEASURES))
-    return Extent(sum(1 if what.member is None else 1 / members for what in passes), kept)
+    # A dropout sampler's first pass is made once more without dropout, for the guard.
+    plain = int(passes[0].dropout_seed is not None)
+    return Extent(plain + sum(1 if what.member is None else 1 / members for what in passes), kept)
 
 
 def _draw(

@@ -42,6 +42,12 @@ class SampledNetwork(WindowNetwork):
     def _heard(self, member: nn.Module, windows: torch.Tensor) -> torch.Tensor:
         if self._deep is None:
             return self._answers_of(member, windows)
+        if self._what.dropout_seed is not None:
+            # What is usual was learned without dropout; features some of which are dropped would always be unusual.
+            with self._deep.listening(member) as heard:
+                plain = self._answer(member, windows.to(self.device, next(member.parameters()).dtype))
+            self._deep.add(heard[0], plain)
+            return self._answers_of(member, windows)
         with self._deep.listening(member) as heard:
             answers = self._answers_of(member, windows)
         self._deep.add(heard[0], answers[:, : self.spec.channel_count])

@@ -48,7 +48,7 @@ def case_scores(
         case: which.
         number: its own, from which the degradations are drawn.
         bundle: the model.
-        sampling: of sampling.
+        sampling: with which sampler, and how many samples.
         recalibration: a fit that did not see the case. One that did would suit it better than a new case, and intervals would be too narrow.
         segments: label values by the name of what they make up.
         guard: the model's.
