@@ -156,8 +156,8 @@ def _extent(spec: ModelSpec, sampler: Sampler, count: int) -> Extent:
     passes = sampler.passes(spec, count, 0, spec.spacing_mm)
     members = max(len(spec.weights), 1)
     kept = 4 * (4 * spec.channel_count + 2 * len(MEASURES))
-    # A dropout sampler's first pass is made once more without dropout, for the guard.
-    plain = int(passes[0].dropout_seed is not None)
+    # The first pass is made once more without dropout, by the first member, for the guard.
+    plain = 1 / members if passes[0].dropout_seed is not None else 0
     return Extent(plain + sum(1 if what.member is None else 1 / members for what in passes), kept)
 
 

@@ -42,16 +42,11 @@ class SampledNetwork(WindowNetwork):
     def _heard(self, member: nn.Module, windows: torch.Tensor) -> torch.Tensor:
         if self._deep is None:
             return self._answers_of(member, windows)
-        if self._what.dropout_seed is not None:
-            # What is usual was learned without dropout; features some of which are dropped would always be unusual.
-            with self._deep.listening(member) as heard:
-                plain = self._answer(member, windows.to(self.device, next(member.parameters()).dtype))
-            self._deep.add(heard[0], plain)
-            return self._answers_of(member, windows)
+        # What is usual was learned without dropout; features some of which are dropped would always be unusual.
         with self._deep.listening(member) as heard:
-            answers = self._answers_of(member, windows)
+            answers = self._answers_of(member, windows, dropping=False)
         self._deep.add(heard[0], answers[:, : self.spec.channel_count])
-        return answers
+        return answers if self._what.dropout_seed is None else self._answers_of(member, windows)
 
     def _beside(self, member: nn.Module) -> list[nn.Module]:
         """Modules of the network whose outputs are wanted beside its logits."""
@@ -59,7 +54,8 @@ class SampledNetwork(WindowNetwork):
             return [spread_block(member)]
         return coarser_heads(member) if self._what.coarser_heads else []
 
-    def _answers_of(self, member: nn.Module, windows: torch.Tensor) -> torch.Tensor:
+    def _answers_of(self, member: nn.Module, windows: torch.Tensor, dropping: bool = True) -> torch.Tensor:
+        """`dropping`: with dropout at work, where the pass wants it."""
         windows = windows.to(self.device, next(member.parameters()).dtype)
         if beside := self._beside(member):
             with _outputs_of(beside) as outputs:
@@ -67,7 +63,7 @@ class SampledNetwork(WindowNetwork):
             size = answer.shape[2:]
             fine = [nn.functional.interpolate(output, size, mode="trilinear", align_corners=False) for output in outputs]
             return torch.cat([answer, *fine], 1)
-        if self._what.dropout_seed is not None:
+        if dropping and self._what.dropout_seed is not None:
             with _dropout(member, self._what.dropout_seed, self._windows, self.device):
                 return self._answer(member, windows)
         return self._answer(member, windows)
