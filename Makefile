@@ -6,13 +6,14 @@ export PATH := $(abspath $(VENV)/bin):$(PATH)
 PIP = $(VENV)/bin/pip install --quiet --constraint constraints.txt
 PACKAGES = pyproject.toml train/pyproject.toml constraints.txt Testing/requirements-nnunet.txt
 
-.PHONY: help demo test lint bench bench-uncertainty bench-explanation clean
+.PHONY: help demo test lint bench bench-uncertainty bench-explanation pictures clean
 help:
 	@echo "make demo    segment the hippocampi of a template head; results in demo-out/"
 	@echo "make test    check the style and run all tests"
 	@echo "make bench   measure speed, memory and the worker against MONAI and nnU-Net; takes about an hour"
 	@echo "make bench-uncertainty   measure calibration, guarantees and the guard on held-out cases"
 	@echo "make bench-explanation   measure explanations against chance and edges on held-out cases"
+	@echo "make pictures   make README's pictures again; needs Chromium"
 	@echo "make clean   remove .venv and demo-out"
 
 $(VENV)/bin/python:
@@ -56,6 +57,10 @@ bench-uncertainty: $(VENV)/test.installed
 
 bench-explanation: $(VENV)/test.installed
 	$(VENV)/bin/python Testing/benchmarks/explanation.py
+
+pictures: demo $(VENV)/test.installed
+	$(VENV)/bin/python Testing/pictures/report_sections.py
+	$(VENV)/bin/python Testing/pictures/panels_and_views.py
 
 clean:
 	rm -rf $(VENV) demo-out
