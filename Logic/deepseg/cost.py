@@ -29,7 +29,7 @@ from deepseg.windows import all_starts
 _RUNTIME_BYTES = 400 << 20
 """PyTorch itself, loaded."""
 _OVER_CONVOLUTIONS = 1.3
-"""Time of a forward pass over that of its convolutions alone at the speed of a large one, as measured for the shipped model."""
+"""Time of a forward pass over that of its convolutions alone at the speed of a large one, as measured for hippocampus-mr 1.0.1."""
 
 
 @dataclass(frozen=True)

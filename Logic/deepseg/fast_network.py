@@ -78,7 +78,7 @@ class _ChannelNorm(nn.GroupNorm):
 
 
 _SMALL_MAP = 1024
-"""Voxels below which PyTorch takes the slow code (1.3 ms of a pass of 52 of the shipped model)."""
+"""Voxels below which PyTorch takes the slow code (1.3 ms of a pass of 52 of hippocampus-mr 1.0.1)."""
 
 
 def replace_instance_norms(module: nn.Module) -> None:
