@@ -1,4 +1,4 @@
-"""README's pictures of the demo's report, one a section: `python Testing/pictures/report_sections.py [--report REPORT] [--to FOLDER]`.
+"""README's pictures of the demo's report, some of its sections each: `python Testing/pictures/report_sections.py [--report REPORT] [--to FOLDER]`.
 
 Needs Chromium (`apt install chromium`) and a report that `make demo` has just written.
 """
@@ -6,16 +6,18 @@ Needs Chromium (`apt install chromium`) and a report that `make demo` has just w
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, ImageChops
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-# File, heading of its section, width of the window in pixels.
-SECTIONS = (("report.png", "Outlines", 1060), ("trust.png", "How far to trust it", 728), ("why.png", "Why the model says so", 728))
+# File, headings of its sections, width of the window in pixels.
+PICTURES = (("report.png", ("Outlines", "Shape"), 1060), ("trust.png", ("How far to trust it",), 900), ("why.png", ("Why the model says so",), 900))
 MARGIN = 9
 
 
@@ -29,18 +31,19 @@ def main() -> None:
     if browser is None:
         raise SystemExit("No Chromium was found; on Debian: apt install chromium")
     page = options.report.read_text(encoding="utf-8")
-    for name, heading, width in SECTIONS:
-        picture = photographed(alone(page, heading), width, browser)
+    for name, headings, width in PICTURES:
+        picture = photographed(alone(page, headings), width, browser)
         cropped(picture).save(options.to / name, optimize=True)
         print(f"Wrote {options.to / name}")
 
 
-def alone(page: str, heading: str) -> str:
-    """The page with one section shown, the one of this heading."""
-    if f"<h2>{heading}</h2>" not in page:
-        raise SystemExit(f"The report has no section '{heading}'; `make demo` writes one that has")
+def alone(page: str, headings: Sequence[str]) -> str:
+    """The page with some of its sections, those of these headings."""
+    missing = [heading for heading in headings if f"<h2>{heading}</h2>" not in page]
+    if missing:
+        raise SystemExit(f"The report has no section '{missing[0]}'; `make demo` writes one that has")
     script = f"""<script>for (const part of document.querySelectorAll("main > *"))
-        if (part.querySelector("h2")?.textContent !== "{heading}") part.remove()</script>"""
+        if (!{json.dumps(headings)}.includes(part.querySelector("h2")?.textContent)) part.remove()</script>"""
     style = "<style>main { padding: 24px 9px !important }</style>"
     return page.replace("</body>", f"{style}{script}</body>")
 

@@ -89,7 +89,7 @@ class Guard:
         """The same of the image and the model's answer."""
         findings = self._findings(figures_of(facts, spec), spec)
         if self.deep and facts.deep is not None and (score := self.deep.score(facts.deep) / self.deep.limit) > 1:
-            told = f"What the network makes of the image is unlike what it makes of its training images ({score:.1f} times the usual limit)."
+            told = f"What the network makes of the image is unlike what it makes of its training images ({score:.2f} times the usual limit)."
             findings.append(Finding("network", score, told))
         return sorted(findings, key=lambda finding: -finding.score)
 
@@ -153,7 +153,8 @@ def _told(name: str, figures: np.ndarray, check: Check, spec: ModelSpec) -> str:
         return f"The image is {'noisier or sharper' if figures.mean() > check.mean.mean() else 'smoother'} than the training images."
     if name.startswith("volume of "):
         return f"{name.removeprefix('volume of ')} measures {seen[0]:.2f} mL; in the training images about {usual[0]:.2f} mL."
-    seen_as = f"{seen[1] - 1:.0f} pieces, {_by(seen[2:] - 1, 0)} mm"
+    pieces = round(seen[1] - 1)
+    seen_as = f"{pieces} piece{'' if pieces == 1 else 's'}, {_by(seen[2:] - 1, 0)} mm"
     return f"{name.removeprefix('shape of ')} has an unusual shape compared with the training images: {seen_as}."
 
 
