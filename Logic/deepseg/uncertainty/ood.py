@@ -89,7 +89,8 @@ class Guard:
         """The same of the image and the model's answer."""
         findings = self._findings(figures_of(facts, spec), spec)
         if self.deep and facts.deep is not None and (score := self.deep.score(facts.deep) / self.deep.limit) > 1:
-            told = f"What the network makes of the image is unlike what it makes of its training images ({score:.2f} times the usual limit)."
+            beyond = f"{score:.1f} times the usual limit" if score >= 1.05 else "barely beyond the usual limit"
+            told = f"What the network makes of the image is unlike what it makes of its training images ({beyond})."
             findings.append(Finding("network", score, told))
         return sorted(findings, key=lambda finding: -finding.score)
 
