@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ sys.path += [str(REPOSITORY / "DeepSegExtension"), str(REPOSITORY / "Testing")]
 MODULES = ("DeepSegSegmentation", "DeepSegUncertainty", "DeepSegExplanation")
 # Where a view is cut, and its size in pixels.
 VIEWS = {"Coronal": (143, 190), "Sagittal": (220, 190), "Axial": (165, 190)}
-GAP = 8
+GAP, LONGEST_FORECAST_S = 8, 60
 
 
 def main() -> None:
@@ -34,6 +35,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         application, stand_in, views = a_slicer(Path(folder))
         panels, slices = worked_through(stand_in, views, Path(folder))
+        for view in views:
+            view.finalize()
         application.io_manager.cache_dir.cleanup()
     ground = panels[0].getpixel((2, 2))
     above = beside(panels, ground)
@@ -84,6 +87,9 @@ def worked_through(stand_in: Any, views: Sequence[Any], folder: Path) -> tuple[l
                 stand_in.app.process_for(0.05)
         else:
             hands.click_cell(widgets[name].ui.regionsTable, 0, 0)
+        waited_until = time.monotonic() + LONGEST_FORECAST_S
+        while name != "DeepSegExplanation" and not widgets[name].ui.forecastLabel.text and time.monotonic() < waited_until:
+            stand_in.app.process_for(0.05)
         stand_in.app.process_for(0.5)
         hands.grab(widgets[name].parent, folder / f"{name}.png")
         panels.append(Image.open(folder / f"{name}.png").convert("RGB"))
