@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -144,12 +145,18 @@ def _tell_seen(config: TrainConfig, split: Parts) -> None:
         print(f"Note: {seen.doubt}", flush=True)
 
 
+_OF_NO_USE = (".*isinstance\\(treespec, LeafSpec\\)", "Checkpoint directory .* exists and is not empty")
+"""Lightning's remarks on its own code, and on what is so when a run goes on."""
+
+
 def _train(trainer: lightning.Trainer, module: SegmentationModule, loader: TrainingLoader, validation: DataLoader, last: Path) -> None:
     goes_on = last.exists()
     if goes_on and trainer.is_global_zero:
         print(f"Going on from {last}.", flush=True)
     try:
-        with freed_memory_kept(), large_blocks_kept():
+        with freed_memory_kept(), large_blocks_kept(), warnings.catch_warnings():
+            for told in _OF_NO_USE:
+                warnings.filterwarnings("ignore", told)
             trainer.fit(module, loader, validation, ckpt_path=str(last) if goes_on else None, weights_only=True)
     except SystemExit as end:
         # Lightning's answer to Ctrl-C.
@@ -189,6 +196,7 @@ def _trainer(config: TrainConfig, run: Path, world: int, extra: Sequence[callbac
         accumulate_grad_batches=settings.accumulate,
         check_val_every_n_epoch=settings.validate_every_epochs,
         num_sanity_val_steps=0,
+        enable_model_summary=False,
         log_every_n_steps=1,
         # CSVLogger empties a file it finds, so each start writes one of its own.
         logger=[CSVLogger(run, name="logs"), TensorBoardLogger(run, name="tensorboard", version=0)],

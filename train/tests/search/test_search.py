@@ -25,7 +25,7 @@ from deepseg_train.training.fit import fit
 from deepseg_train.training.run_folder import CONFIG, FINISHED, end_of
 
 # Lightning's own use of what PyTorch deprecated, and its advice.
-pytestmark = [pytest.mark.filterwarnings(f"ignore:{said}") for said in (".*LeafSpec", ".*many workers", "Checkpoint directory")]
+pytestmark = [pytest.mark.filterwarnings(f"ignore:{said}") for said in (".*many workers",)]
 PNG = b"\x89PNG\r\n\x1a\n"
 
 

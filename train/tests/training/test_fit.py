@@ -13,7 +13,7 @@ from deepseg_train.training.run_folder import BEST, CONFIG, FINISHED, LAST
 from deepseg_train.training.schedules import ScheduleSettings, rate_of
 
 # Lightning's own use of what PyTorch deprecated, and its advice.
-pytestmark = [pytest.mark.filterwarnings(f"ignore:{said}") for said in (".*LeafSpec", ".*many workers", "Checkpoint directory", "Precision")]
+pytestmark = [pytest.mark.filterwarnings(f"ignore:{said}") for said in (".*many workers",)]
 
 PLAIN_SGD = {"optimizer.name": "sgd", "optimizer.momentum": 0, "optimizer.weight_decay": 0, "schedule.name": "constant"}
 

@@ -14,7 +14,7 @@ from deepseg_train.training.stopping import EndAfter
 
 from .conftest import SHORT
 
-pytestmark = [pytest.mark.filterwarnings(f"ignore:{said}") for said in (".*LeafSpec", ".*many workers", "Checkpoint directory")]
+pytestmark = [pytest.mark.filterwarnings(f"ignore:{said}") for said in (".*many workers",)]
 
 
 @pytest.fixture(scope="module")
