@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,9 @@ def parse_config(raw: Mapping[str, Any], path: Path) -> TrainConfig:
         if not isinstance(raw.get(key), str | None):
             raise ConfigError(f"{path}: {key} is {raw[key]!r}; expected {expected}.")
     sections = {key: build(kind, raw.get(key) or {}, f"{path}: {key}") for key, kind in _SECTIONS.items()}
+    if "warmup_epochs" not in (raw.get("schedule") or {}):
+        usual = min(sections["schedule"].warmup_epochs, sections["training"].epochs / 4)
+        sections["schedule"] = replace(sections["schedule"], warmup_epochs=usual)
     _refuse_long_warmup(sections["schedule"], sections["training"], path)
     teacher = build(DistillationSettings, raw["distillation"], f"{path}: distillation") if raw.get("distillation") else None
     return TrainConfig(

@@ -145,6 +145,8 @@ def load_split(path: Path, cases: Sequence[Case]) -> Parts:
         told = json.loads(path.read_text(encoding="utf-8"))
         named, patients = told["parts"], dict(told.get("patients", {}))
         listed = [name for names in named.values() for name in names]
+    except FileNotFoundError as error:
+        raise DatasetError(f"There is no split file {path}. `deepseg-train plan` and `deepseg-train split` write one.") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DatasetError(f"The split {path} cannot be read: {error!r}") from error
     if set(named) != set(PARTS):

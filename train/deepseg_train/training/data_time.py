@@ -44,14 +44,15 @@ class DataTime(Callback):
         pl_module.log_dict({"time/data": self.data, "time/steps": self.steps, EPOCH_SECONDS: perf_counter() - self._began}, sync_dist=True)
         if not self._told and trainer.is_global_zero:
             share = self.data / max(self.data + self.steps, 1e-9)
-            print(f"\nFirst epoch: {self.steps:.1f} s of steps, {self.data:.1f} s waited for data ({share:.0%}).{self._left(trainer)}", flush=True)
+            spent = f"{self.steps:.1f} s of steps, {self.data:.1f} s waited for data ({share:.0%})"
+            print(f"\nEpoch {trainer.current_epoch + 1}: {spent}.{self._left(trainer)}", flush=True)
         self._told = True
 
     def _left(self, trainer: lightning.Trainer) -> str:
         epochs = (trainer.max_epochs or 0) - trainer.current_epoch - 1
-        minutes = round(epochs * (self.data + self.steps) / 60)
+        seconds = round(epochs * (self.data + self.steps))
         return (
-            f" The other {epochs} take about {timedelta(minutes=minutes)} (hours:minutes:seconds) at this pace, without validation."
+            f" The other {epochs} take about {timedelta(seconds=seconds)} (hours:minutes:seconds) at this pace, without validation."
             if epochs > 0
             else ""
         )

@@ -125,6 +125,7 @@ def _fit(
         if stopped:
             print(f"Ended after {trainer.current_epoch} of {settings.epochs} epochs: {stopped}.", flush=True)
         print(f"Best validation Dice {float(score):.4f}; weights in {run / BEST}, curves in {run / CURVES}.", flush=True)
+        print(f"Next: deepseg-train export {run} --data DATA -o MODEL", flush=True)
 
 
 def _stopped(trainer: lightning.Trainer) -> str | None:
@@ -172,7 +173,7 @@ def _trainer(config: TrainConfig, run: Path, world: int, extra: Sequence[callbac
     kept = [
         KeptWeights(folder, best, **watched, save_top_k=1, enable_version_counter=False),
         KeptWeights(folder, "last", save_top_k=1, every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False),
-        TrainingBar(refresh_rate=10),
+        TrainingBar(refresh_rate=1),
         DataTime(),
         *extra,
     ]

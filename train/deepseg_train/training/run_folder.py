@@ -73,7 +73,9 @@ def open_run(config_path: Path, run: Path, values: Mapping[str, Any] | None = No
         if config.training.precision == "auto":
             kept = with_values(kept, {"training.precision": found["training"]["precision"]})
         if found != kept:
-            raise ConfigError(f"{run} holds a run with another config ({copy} differs from {config_path}). Name a new run folder.")
+            raise ConfigError(
+                f"{run} holds a run with another config: {_first_difference(found, kept)}. Set what was set when it began, or name a new run folder."
+            )
         if config.split.is_file() and sha256_of(config.split) != sha256_of(run / SPLIT):
             raise ConfigError(f"{run} holds a run on another split ({run / SPLIT} differs from {config.split}). Name a new run folder.")
         return parse_config(found, copy)
@@ -89,6 +91,18 @@ def open_run(config_path: Path, run: Path, values: Mapping[str, Any] | None = No
     text = yaml.safe_dump(kept, sort_keys=False, allow_unicode=True)
     write_whole(copy, lambda path: path.write_text(text, encoding="utf-8"))
     return parse_config(kept, copy)
+
+
+def _first_difference(there: dict[str, Any], here: dict[str, Any], place: str = "") -> str:
+    """In words, the first value that two configs do not share."""
+    for key in [*there, *(key for key in here if key not in there)]:
+        ours, theirs = here.get(key, "not set"), there.get(key, "not set")
+        if isinstance(ours, dict) and isinstance(theirs, dict):
+            if ours != theirs:
+                return _first_difference(theirs, ours, f"{place}{key}.")
+        elif ours != theirs:
+            return f"{place}{key} is {theirs} there and {ours} here"
+    return "the order of its sections"
 
 
 def make_folder(run: Path) -> None:
@@ -111,6 +125,8 @@ def open_finished(run: Path) -> TrainConfig:
         ConfigError: it has not.
     """
     if not (run / FINISHED).is_file() or not (run / BEST).is_file():
+        if not run.is_dir():
+            raise ConfigError(f"There is no run folder {run}. Name the folder of a finished run, as given to `deepseg-train fit --output`.")
         begun = "was not finished; the same `deepseg-train fit` goes on with it" if (run / LAST).exists() else "holds no trained weights"
         raise ConfigError(f"{run} {begun}. Name the folder of a finished run, as given to `deepseg-train fit --output`.")
     return read_run(run)

@@ -17,7 +17,7 @@ class ScheduleSettings:
     Attributes:
         name: 'cosine' (Loshchilov and Hutter 2017), 'polynomial' ((1 - done)^power, as nnU-Net), 'step' (by `factor` every `step_epochs`)
             or 'constant'.
-        warmup_epochs: the rate first rises in equal steps from near 0.
+        warmup_epochs: the rate first rises in equal steps from near 0; where it is not said, a quarter of a training of fewer than 12 epochs.
         lowest: share of the learning rate below which it never falls after the warm-up.
     """
 

@@ -75,6 +75,13 @@ def test_a_warm_up_as_long_as_the_training_is_refused(tmp_path, shipped, epochs)
     load_config(write(tmp_path, shipped))
 
 
+@pytest.mark.parametrize(("epochs", "warmup"), [(2, 0.5), (40, 3)])
+def test_a_short_training_warms_up_for_a_quarter_of_it(tmp_path, shipped, epochs, warmup):
+    del shipped["schedule"]
+    shipped["training"]["epochs"] = epochs
+    assert load_config(write(tmp_path, shipped)).schedule.warmup_epochs == warmup
+
+
 def test_numbers_with_an_exponent_are_numbers(tmp_path, shipped):
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(shipped).replace("learning_rate: 0.001", "learning_rate: 1e-3"), encoding="utf-8")
     assert load_config(tmp_path / "config.yaml").optimizer.learning_rate == 0.001

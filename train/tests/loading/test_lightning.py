@@ -89,7 +89,7 @@ def test_waiting_for_data_is_told_apart_from_steps(tmp_path, capsys, workers):
     assert (clock.data < 0.18) if workers else (clock.data >= 0.18)
     said = [line for line in capsys.readouterr().out.splitlines() if "waited for data" in line]
     assert len(said) == 1
-    assert said[0].startswith("First epoch: ")
+    assert said[0].startswith("Epoch 1: ")
 
 
 def test_a_fit_whose_cases_another_process_reads_tells_both(small_config, msd_folder, tmp_path):
@@ -97,7 +97,7 @@ def test_a_fit_whose_cases_another_process_reads_tells_both(small_config, msd_fo
     command = ["-m", "deepseg_train.cli", "fit", "--config", small_config, "--data", msd_folder, "-o", tmp_path / "run", "--set", *values]
     done = subprocess.run([sys.executable, *map(str, command)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert re.search(r"^First epoch: \d+\.\d s of steps, \d+\.\d s waited for data \(\d+%\)\.", done.stdout, re.MULTILINE)
+    assert re.search(r"^Epoch 1: \d+\.\d s of steps, \d+\.\d s waited for data \(\d+%\)\.", done.stdout, re.MULTILINE)
     with (tmp_path / "run" / "logs" / "version_0" / "metrics.csv").open(encoding="utf-8") as file:
         epochs = [row for row in csv.DictReader(file) if row["train/loss"]]
     assert len(epochs) == 2

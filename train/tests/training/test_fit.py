@@ -70,8 +70,9 @@ def test_the_average_of_the_weights_is_stored_beside_the_weights(train):
     steps = Steps()
     kept = checkpoint(train({"training.steps_per_epoch": 3, "training.ema_decay": 0.9}, steps))
     average = steps.weights[0]
-    for weight in steps.weights[1:]:
-        average = 0.9 * average + 0.1 * weight
+    for count, weight in enumerate(steps.weights[1:], 1):
+        kept_share = min(0.9, (1 + count) / (10 + count))
+        average = kept_share * average + (1 - kept_share) * weight
     assert torch.equal(kept["current_model_state"][WATCHED], steps.weights[-1])
     assert not torch.allclose(kept["state_dict"][WATCHED], steps.weights[-1], atol=1e-4)
     assert torch.allclose(kept["state_dict"][WATCHED], average, atol=1e-6)

@@ -27,8 +27,10 @@ def test_a_folder_in_which_nothing_was_trained_is_made_anew(small_config, tmp_pa
     (tmp_path / "run" / LAST).parent.mkdir()
     (tmp_path / "run" / LAST).touch()
     assert open_run(small_config, tmp_path / "run", {"training.seed": 2}).training.seed == 2
-    with pytest.raises(ConfigError, match="holds a run with another config"):
+    with pytest.raises(ConfigError, match=r"another config: training\.seed is 2 there and 3 here\. Set what was set when it began"):
         open_run(small_config, tmp_path / "run", {"training.seed": 3})
+    with pytest.raises(ConfigError, match=r"another config: optimizer\.l1 is not set there and 0\.1 here"):
+        open_run(small_config, tmp_path / "run", {"training.seed": 2, "optimizer.l1": 0.1})
 
 
 def test_a_run_does_not_go_on_with_another_split(small_config, tmp_path):
@@ -135,7 +137,7 @@ def test_the_best_weights_are_known_in_a_folder_that_was_moved(tmp_path):
 
 
 def test_an_average_leaves_whole_numbers_alone():
-    """Tables of places, as SwinUNETR has them; at this decay 11 would become 10.999999, and that 10."""
+    """Tables of places, as SwinUNETR has them; an average of 11 may become 10.999999, and that 10."""
     network = torch.nn.Linear(2, 2)
     network.register_buffer("places", torch.arange(3000))
     averaged = torch.optim.swa_utils.AveragedModel(network, use_buffers=True, **MovingAverage(0.9999)._kwargs)
@@ -146,7 +148,22 @@ def test_an_average_leaves_whole_numbers_alone():
         network.weight += 1
     before = averaged.module.weight.detach().clone()
     averaged.update_parameters(network)
-    assert float((averaged.module.weight.detach() - before).mean()) == pytest.approx(0.0001, rel=0.01)
+    assert float((averaged.module.weight.detach() - before).mean()) == pytest.approx(1 - 4 / 13, rel=0.01)
+
+
+def test_an_average_forgets_where_a_training_began():
+    network = torch.nn.Linear(1, 1, bias=False)
+    averaged = torch.optim.swa_utils.AveragedModel(network, use_buffers=True, **MovingAverage(0.998)._kwargs)
+    changes = []
+    for step in range(6000):
+        network.weight.data.fill_(float(step >= 3))
+        averaged.update_parameters(network)
+        changes.append(float(averaged.module.weight.detach()))
+    assert changes[2] == 0
+    assert changes[36] > 0.99, "a training of 36 steps"
+    network.weight.data.fill_(2)
+    averaged.update_parameters(network)
+    assert float(averaged.module.weight.detach()) == pytest.approx(1 + 0.002, abs=1e-5), "a long one goes by the decay alone"
 
 
 def test_files_folders_and_models_are_known_by_their_content(small_config, msd_folder, tmp_path):
