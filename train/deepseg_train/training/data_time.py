@@ -51,11 +51,7 @@ class DataTime(Callback):
     def _left(self, trainer: lightning.Trainer) -> str:
         epochs = (trainer.max_epochs or 0) - trainer.current_epoch - 1
         seconds = round(epochs * (self.data + self.steps))
-        return (
-            f" The other {epochs} take about {timedelta(seconds=seconds)} (hours:minutes:seconds) at this pace, without validation."
-            if epochs > 0
-            else ""
-        )
+        return f" About {timedelta(seconds=seconds)} (hours:minutes:seconds) are left at this pace, without validation." if epochs > 0 else ""
 
     def _lap(self) -> float:
         before, self._since = self._since, perf_counter()
