@@ -20,7 +20,6 @@ from vtkmodules.util.numpy_support import vtk_to_numpy
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path += [str(REPOSITORY / "DeepSegExtension"), str(REPOSITORY / "Testing")]
-MODULES = ("DeepSegSegmentation", "DeepSegUncertainty", "DeepSegExplanation")
 # Where a view is cut, and its size in pixels.
 VIEWS = {"Coronal": (143, 190), "Sagittal": (220, 190), "Axial": (165, 190)}
 GAP, LONGEST_FORECAST_S = 8, 60
@@ -71,11 +70,11 @@ def worked_through(stand_in: Any, views: Sequence[Any], folder: Path) -> tuple[l
     """Segment, look at the doubt, explain; the three panels, and the views of the doubt and of the explanation."""
     import slicer
 
-    from panels.panels import a_head
+    from panels.panels import EXTENSION, MODULES, a_head
     from panels.slicer_stand_in import hands
 
     for name in MODULES:
-        stand_in.modules.load(REPOSITORY / f"DeepSegExtension/{name}/{name}.py")
+        stand_in.modules.load(EXTENSION / name / f"{name}.py")
     widgets = {name: getattr(slicer.modules, name.lower()).widgetRepresentation().self() for name in MODULES}
     head = a_head(slicer.mrmlScene, "MNI152 left hippocampus")
     panels, slices = [], []

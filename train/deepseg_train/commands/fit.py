@@ -21,5 +21,9 @@ def run(options: argparse.Namespace) -> None:
     """Train."""
     from deepseg_train.config.reading import read_settings
     from deepseg_train.training.fit import fit
+    from deepseg_train.training.processes import world_and_rank
 
-    fit(options.config, options.data, options.output or Path("runs") / options.config.stem, read_settings(options.set), options.processes)
+    folder = options.output or Path("runs") / options.config.stem
+    fit(options.config, options.data, folder, read_settings(options.set), options.processes)
+    if world_and_rank(options.processes)[1] == 0:
+        print(f"Next: deepseg-train export {folder} --data {options.data} -o MODEL", flush=True)

@@ -125,7 +125,6 @@ def _fit(
         if stopped:
             print(f"Ended after {trainer.current_epoch} of {settings.epochs} epochs: {stopped}.", flush=True)
         print(f"Best validation Dice {float(score):.4f}; weights in {run / BEST}, curves in {run / CURVES}.", flush=True)
-        print(f"Next: deepseg-train export {run} --data DATA -o MODEL", flush=True)
 
 
 def _stopped(trainer: lightning.Trainer) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import lightning
 import torch
 from lightning.pytorch.callbacks import WeightAveraging
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class MovingAverage(WeightAveraging):
@@ -18,7 +19,7 @@ class MovingAverage(WeightAveraging):
             # Of one type each time. An average of whole numbers is rounded down: a network's table of places would be another after it.
             if averages[0].is_floating_point():
                 steps = float(count)
-                torch._foreach_lerp_(averages, current, 1 - min(decay, (1 + steps) / (10 + steps)))
+                get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))(averages, current, count)
             else:
                 torch._foreach_copy_(averages, current)
 

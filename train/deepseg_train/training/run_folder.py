@@ -125,9 +125,10 @@ def open_finished(run: Path) -> TrainConfig:
         ConfigError: it has not.
     """
     if not (run / FINISHED).is_file() or not (run / BEST).is_file():
-        if not run.is_dir():
-            raise ConfigError(f"There is no run folder {run}. Name the folder of a finished run, as given to `deepseg-train fit --output`.")
-        begun = "was not finished; the same `deepseg-train fit` goes on with it" if (run / LAST).exists() else "holds no trained weights"
+        if (run / LAST).exists():
+            begun = "was not finished; the same `deepseg-train fit` goes on with it"
+        else:
+            begun = "holds no trained weights" if run.is_dir() else "is not there"
         raise ConfigError(f"{run} {begun}. Name the folder of a finished run, as given to `deepseg-train fit --output`.")
     return read_run(run)
 

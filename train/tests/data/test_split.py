@@ -226,3 +226,8 @@ def test_files_that_are_no_split_are_refused(tmp_path, text):
     (tmp_path / "split.json").write_text(text)
     with pytest.raises(DatasetError, match="cannot be read"):
         load_split(tmp_path / "split.json", [])
+
+
+def test_a_split_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(DatasetError, match=r"There is no split file .*split\.json\. `deepseg-train plan`"):
+        load_split(tmp_path / "split.json", [])

@@ -24,8 +24,8 @@ from deepseg_train.search.run import search
 from deepseg_train.training.fit import fit
 from deepseg_train.training.run_folder import CONFIG, FINISHED, end_of
 
-# Lightning's own use of what PyTorch deprecated, and its advice.
-pytestmark = [pytest.mark.filterwarnings(f"ignore:{said}") for said in (".*many workers",)]
+# Lightning's advice.
+pytestmark = pytest.mark.filterwarnings("ignore:.*many workers")
 PNG = b"\x89PNG\r\n\x1a\n"
 
 

@@ -12,8 +12,8 @@ from deepseg_train.training.module import SegmentationModule
 from deepseg_train.training.run_folder import BEST, CONFIG, FINISHED, LAST
 from deepseg_train.training.schedules import ScheduleSettings, rate_of
 
-# Lightning's own use of what PyTorch deprecated, and its advice.
-pytestmark = [pytest.mark.filterwarnings(f"ignore:{said}") for said in (".*many workers",)]
+# Lightning's advice.
+pytestmark = pytest.mark.filterwarnings("ignore:.*many workers")
 
 PLAIN_SGD = {"optimizer.name": "sgd", "optimizer.momentum": 0, "optimizer.weight_decay": 0, "schedule.name": "constant"}
 

@@ -14,7 +14,7 @@ from deepseg_train.training.stopping import EndAfter
 
 from .conftest import SHORT
 
-pytestmark = [pytest.mark.filterwarnings(f"ignore:{said}") for said in (".*many workers",)]
+pytestmark = pytest.mark.filterwarnings("ignore:.*many workers")
 
 
 @pytest.fixture(scope="module")

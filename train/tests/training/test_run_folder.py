@@ -53,6 +53,8 @@ def test_the_folder_holds_the_precision_that_auto_stands_for(small_config, tmp_p
 
 
 def test_a_run_without_an_end_is_not_exported(small_config, tmp_path):
+    with pytest.raises(ConfigError, match="nowhere is not there"):
+        open_finished(tmp_path / "nowhere")
     open_run(small_config, tmp_path)
     with pytest.raises(ConfigError, match="holds no trained weights"):
         open_finished(tmp_path)
